@@ -31,6 +31,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.model.crawl import Discovered
+from crawler.model.errors import StateError
 from crawler.model.metadata import API_REQUEST, IMPORT_DEPTH, SEED_REDIRECTS
 
 TO_ALL = frozenset({SEED_REDIRECTS})
@@ -106,6 +107,15 @@ class Mailbox(Protocol):
     def acknowledged(self, by: int, mark: Mark) -> None:
         """The receiver has this message, and all before it, safe on the disk."""
         ...
+
+
+def mail_is_lost(shard: int, source: int) -> StateError:
+    """What is raised where a shard lacks mail that its sender has deleted."""
+    return StateError(
+        f"shard {shard} of the crawl has lost what shard {source} sent it: its state "
+        "is an old copy; restore those of all shards from one copy, or begin anew with "
+        "--fresh"
+    )
 
 
 class Report(Struct, frozen=True):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from crawler.frontier.mail import Mark, Message
+from crawler.frontier.mail import Mark, Message, mail_is_lost
 from crawler.frontier.sqlite.database import FILE_NAME, translate
-from crawler.model.errors import StateError
 
 MAX_MESSAGES = 64
 """Messages that are read at once."""
@@ -104,8 +103,4 @@ class OutboxReader:
         else:
             is_there = sent.epoch != after.epoch or sent.number <= after.number
         if not is_there:
-            raise StateError(
-                f"shard {self._to} of the crawl has lost what shard {self._source} "
-                "sent it: its state is an old copy; restore those of all shards from "
-                "one copy, or begin anew with --fresh"
-            )
+            raise mail_is_lost(self._to, self._source)

@@ -8,20 +8,38 @@ from pathlib import Path
 
 import pytest
 
+from crawler.fleet.address import parse_address
 from crawler.fleet.carrier import Carrier, LocalCarrier
+from crawler.fleet.exchange_server import ExchangeServer, Lease, Owner, SharedCrawl
+from crawler.fleet.server_carrier import ServerCarrier
+from crawler.fleet.valkey_server import ValkeyServer
 from crawler.frontier.mail import Mark
 from crawler.frontier.sqlite.database import shard_folder
 from crawler.frontier.sqlite.shard_store import ShardStore
 from crawler.model.errors import StateError
 from crawler.model.shards import Layout, Owners
 from tests.helpers.frontier import found
+from tests.helpers.memory_server import MemoryServer
 
 SHARDS = 3
-OWNERS = Owners(Layout(SHARDS))
+LAYOUT = Layout(SHARDS)
+OWNERS = Owners(LAYOUT)
 NOW = 1.8e9
+
+LEASES = {shard: Lease(shard, f"token{shard}") for shard in range(SHARDS)}
+
+
+def over_server(server: ExchangeServer) -> Carrier:
+    """A carrier for a process that has leases of all shards."""
+    server.begin(SharedCrawl("0" * 26, "{}", LAYOUT, "1"))
+    for lease in LEASES.values():
+        assert server.take(lease, Owner("home", "machine"), 60) is None
+    return ServerCarrier(server, LEASES, lambda: NOW, poll_s=0)
+
 
 CARRIERS: dict[str, Callable[[Path], Carrier]] = {
     "local": lambda folder: LocalCarrier(folder, SHARDS),
+    "memory": lambda _folder: over_server(MemoryServer(lambda: NOW)),
 }
 
 
@@ -73,10 +91,17 @@ class Shards:
         self.held.close()
 
 
-@pytest.fixture(params=CARRIERS)
+@pytest.fixture(params=[*CARRIERS, "valkey"])
 def shards(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shards]:
-    with closing(Shards(tmp_path, CARRIERS[request.param])) as shards:
-        yield shards
+    make = CARRIERS.get(request.param)
+    with ExitStack() as held:
+        if make is None:
+            process = request.getfixturevalue("valkey_process")
+            process.command("FLUSHALL")
+            address = parse_address(process.address("crawl"), {})
+            server = held.enter_context(closing(ValkeyServer(address)))
+            make = lambda _folder: over_server(server)  # noqa: E731
+        yield held.enter_context(closing(Shards(tmp_path, make)))
 
 
 def test_mail_comes_in_the_order_of_its_numbers(shards):

@@ -1,0 +1,199 @@
+"""What the server of an exchange does for the machines of a crawl, as a protocol.
+
+Several machines that run the shards of one crawl meet at a server. It carries their
+mail, and says which machine runs which shard. Each call is one step there: all of it
+is done, or nothing. A call that raises ExchangeDown may have been done or not.
+
+The server is not believed where links are at stake (`frontier/mail.py`). It may be
+restarted without its data. `ValkeyServer` is the one for use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from crawler.frontier.mail import Mark
+from crawler.model.errors import Stop
+from crawler.model.shards import Layout
+
+VERSION = 1
+"""That of what is kept at the server, and how."""
+
+
+class ExchangeDown(Stop):
+    """The server can't be reached, or it refuses to work."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, exit_code: int = 4) -> None:
+        """`exit_code`: 4 for network, 5 for TLS, 6 for a wrong password."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class LeaseLost(Stop):
+    """A shard may be another machine's by now, so that nothing of it may be kept."""
+
+    exit_code = 7
+
+    def __init__(self, shard: int) -> None:
+        super().__init__(f"this machine does not hold shard {shard} any more")
+
+
+class SharedCrawl(Struct, frozen=True):
+    """A crawl that several machines run."""
+
+    run_id: str
+    config: str
+    """The configuration of the whole crawl, as JSON."""
+    layout: Layout
+    program: str
+    """The version of orbweb that its machines have."""
+    version: int = VERSION
+
+
+class Lease(NamedTuple):
+    """The right to run a shard. Each one has a token that was never used before.
+
+    So what an owner tells that has slept past its lease is refused, whatever else has
+    happened meanwhile.
+    """
+
+    shard: int
+    token: str
+
+
+class Owner(NamedTuple):
+    """The machine that runs a shard."""
+
+    home: str
+    """The id of the folder that has the shard's state."""
+    machine: str
+    """The machine, and the path of the folder there."""
+
+
+class Post(NamedTuple):
+    """A message, as a sender gives it to the server."""
+
+    source: int
+    mark: Mark
+    first: int
+    """The first number that the sender still has, in this epoch."""
+    body: bytes
+
+
+class Arrival(NamedTuple):
+    """A message that has come, and its place in the mail of its receiver."""
+
+    place: str
+    post: Post
+
+
+START = ""
+"""The place before all mail of a shard."""
+
+
+class MailServer(Protocol):
+    """The part of the server that carries mail."""
+
+    def post(self, lease: Lease, mail: Mapping[int, Sequence[Post]]) -> None:
+        """Keep mail of a shard, by receiver. Raises LeaseLost without the lease."""
+        ...
+
+    def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
+        """The next mail of some shards, of each what is after a place."""
+        ...
+
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+        """Tell senders what of theirs a shard has; forget its mail up to a place.
+
+        Raises LeaseLost without the lease.
+        """
+        ...
+
+    def safe_of(self, shard: int) -> dict[int, Mark]:
+        """What the receivers of a shard's mail have told, by receiver."""
+        ...
+
+
+class LeaseServer(Protocol):
+    """The part of the server that knows the crawl, its machines, and their leases."""
+
+    def begin(self, crawl: SharedCrawl) -> bool:
+        """Begin a crawl; False if there is one."""
+        ...
+
+    def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
+        """Tell a server without memory which crawl it had, and where its shards are.
+
+        It gives shards without a home to no machine then, until all machines that are
+        at work have told of theirs. False if it has a crawl.
+        """
+        ...
+
+    def crawl(self) -> SharedCrawl | None:
+        """The crawl. Raises StateError if another version of orbweb keeps it."""
+        ...
+
+    def run_id(self) -> str | None:
+        """The id of the crawl, None without one."""
+        ...
+
+    def remove(self, shards: int) -> None:
+        """Remove the crawl, and all that is known of it."""
+        ...
+
+    def set_program(self, crawl: SharedCrawl, program: str) -> None:
+        """Another version of orbweb goes on with the crawl."""
+        ...
+
+    def homes(self) -> dict[int, str]:
+        """The folders that have the states of shards, by shard."""
+        ...
+
+    def owners(self, shards: int) -> dict[int, Owner]:
+        """The shards that are leased, with who runs them."""
+        ...
+
+    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+        """Take a shard, which gets this folder as its home if it has none.
+
+        None if it was taken, else who has it; the same owner takes it from itself. What
+        was last told of the shard is forgotten.
+        """
+        ...
+
+    def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
+        """Make leases last `ttl_s` from now; the shards of which that is not possible.
+
+        A lease that the server has forgotten is taken again, unless another machine has
+        the shard.
+        """
+        ...
+
+    def release(self, leases: Iterable[Lease]) -> None:
+        """Give leases back."""
+        ...
+
+    def report(self, leases: Mapping[Lease, bytes]) -> None:
+        """Keep how shards stand, of those whose lease is held."""
+        ...
+
+    def reports(self) -> dict[int, bytes]:
+        """How all shards stand, by their last reports."""
+        ...
+
+    def set_over(self) -> None:
+        """The crawl is at its end."""
+        ...
+
+    def is_over(self) -> bool: ...
+
+
+class ExchangeServer(MailServer, LeaseServer, Protocol):
+    """The whole server."""
+
+    def close(self) -> None: ...

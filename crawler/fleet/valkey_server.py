@@ -1,0 +1,386 @@
+"""The server of an exchange: Valkey, or Redis from 6.2 on.
+
+valkey-py speaks to it, over sockets of the hub, so that a call waits and nothing is
+blocked. Each step is a script, which the server runs as a whole. All keys of a crawl
+have its name in braces, and so are on one node of a cluster (its hash tag).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+import hub
+import hub.ssl
+from crawler.fleet.address import Address
+from crawler.fleet.exchange_server import (
+    VERSION,
+    Arrival,
+    ExchangeDown,
+    Lease,
+    LeaseLost,
+    Owner,
+    Post,
+    SharedCrawl,
+)
+from crawler.frontier.mail import Mark
+from crawler.model.errors import StateError, UsageError
+
+try:
+    import valkey
+    from valkey.connection import Connection, ConnectionPool
+    from valkey.exceptions import AuthorizationError, NoPermissionError
+except ImportError as error:  # pragma: no cover
+    raise UsageError(
+        "--exchange needs the extra `fleet`: pip install 'orbweb[fleet]'"
+    ) from error
+
+TIMEOUT_S = 10.0
+"""How long the server may take to answer (seconds)."""
+SETTLING_S = 60
+"""How long a server that has lost its data gives shards to no new machine (seconds)."""
+_READ = 256
+"""Messages of a shard that are read at once."""
+_MAX_MAIL = 65536
+"""Messages that are kept for a shard; those that were lost are sent again."""
+
+_HOLDS = """
+local function holds(key, token)
+  local held = redis.call('GET', key)
+  return held and string.sub(held, 1, #token + 1) == token .. ' '
+end
+"""
+_POST = (
+    _HOLDS
+    + """
+if not holds(KEYS[1], ARGV[1]) then return 0 end
+for i = 3, #ARGV, 6 do
+  redis.call('XADD', KEYS[tonumber(ARGV[i])], 'MAXLEN', '~', ARGV[2], '*',
+    's', ARGV[i + 1], 'e', ARGV[i + 2], 'n', ARGV[i + 3], 'f', ARGV[i + 4],
+    'b', ARGV[i + 5])
+end
+return 1
+"""
+)
+_TELL_SAFE = (
+    _HOLDS
+    + """
+if not holds(KEYS[1], ARGV[1]) then return 0 end
+if ARGV[2] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2]) end
+for i = 3, #KEYS do redis.call('HSET', KEYS[i], ARGV[3], ARGV[i + 1]) end
+return 1
+"""
+)
+_TAKE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return '- ' end
+local held = redis.call('GET', KEYS[2])
+local owner = held and string.sub(held, string.find(held, ' ', 1, true) + 1)
+if owner and owner ~= ARGV[2] then return owner end
+local home = redis.call('HGET', KEYS[3], ARGV[5])
+if home and home ~= ARGV[3] then return home .. ' ' end
+if not home then
+  if redis.call('EXISTS', KEYS[5]) == 1 then return '- ' end
+  redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
+end
+redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
+redis.call('HDEL', KEYS[4], ARGV[5])
+return ''
+"""
+_RENEW = """
+local mine = ARGV[1] .. ' ' .. ARGV[2]
+local held = redis.call('GET', KEYS[1])
+if held and held ~= mine then return 0 end
+local home = redis.call('HGET', KEYS[2], ARGV[5])
+if home and home ~= ARGV[3] then return 0 end
+if not home then redis.call('HSET', KEYS[2], ARGV[5], ARGV[3]) end
+redis.call('SET', KEYS[1], mine, 'PX', ARGV[4])
+return 1
+"""
+_RELEASE = _HOLDS + "if holds(KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[1]) end"
+_REPORT = (
+    _HOLDS
+    + """
+for i = 2, #KEYS do
+  if holds(KEYS[i], ARGV[3 * i - 5]) then
+    redis.call('HSET', KEYS[1], ARGV[3 * i - 4], ARGV[3 * i - 3])
+  end
+end
+"""
+)
+_BEGIN = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2])
+if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], '1', 'EX', ARGV[3]) end
+for i = 4, #ARGV, 2 do redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) end
+return 1
+"""
+
+
+class HubConnection(Connection):
+    """A connection of valkey-py over a socket of the hub."""
+
+    tls = False
+
+    def _connect(self) -> Any:
+        sock = hub.socket.create_connection((self.host, self.port), TIMEOUT_S)
+        sock.setsockopt(hub.socket.IPPROTO_TCP, hub.socket.TCP_NODELAY, 1)
+        if not self.tls:
+            return sock
+        try:
+            context = hub.ssl.create_default_context()
+            return context.wrap_socket(sock, server_hostname=self.host)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class TlsConnection(HubConnection):
+    """The same over TLS; the server's certificate is verified, as a browser does.
+
+    `SSL_CERT_FILE` of the environment names the file of another authority (OpenSSL).
+    """
+
+    tls = True
+
+
+class ValkeyServer:
+    """The crawl of `address` at its server. One greenlet at a time may use it."""
+
+    def __init__(self, address: Address) -> None:
+        self._where = f"{address.host}:{address.port}"
+        self._prefix = f"orbweb:{{{address.crawl}}}:"
+        self._pool = ConnectionPool(
+            connection_class=TlsConnection if address.tls else HubConnection,
+            host=address.host,
+            port=address.port,
+            username=address.user or None,
+            password=address.password or None,
+            db=address.db,
+            socket_timeout=TIMEOUT_S,
+        )
+        self._client: Any = valkey.Valkey(connection_pool=self._pool)
+        register = self._client.register_script
+        self._post, self._tell_safe = register(_POST), register(_TELL_SAFE)
+        self._take, self._renew = register(_TAKE), register(_RENEW)
+        self._release, self._report = register(_RELEASE), register(_REPORT)
+        self._begin = register(_BEGIN)
+
+    def close(self) -> None:
+        self._pool.disconnect()
+
+    # Mail
+
+    def post(self, lease: Lease, mail: Mapping[int, Sequence[Post]]) -> None:
+        keys = [self._lease(lease.shard)]
+        arguments: list[Any] = [lease.token, _MAX_MAIL]
+        for to, posts in mail.items():
+            keys.append(self._key(f"mail:{to}"))
+            for post in posts:
+                arguments += [len(keys), post.source, *post.mark, post.first, post.body]
+        with self._asking():
+            if not self._post(keys, arguments):
+                raise LeaseLost(lease.shard)
+
+    def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
+        places = {
+            self._key(f"mail:{shard}"): place or "0-0" for shard, place in after.items()
+        }
+        if not places:
+            return {}
+        with self._asking():
+            found = self._client.xread(places, count=_READ)
+        return {
+            int(key.rpartition(b":")[2]): [
+                Arrival(place.decode(), _post_of(fields)) for place, fields in entries
+            ]
+            for key, entries in found
+        }
+
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+        keys = [self._lease(lease.shard), self._key(f"mail:{lease.shard}")]
+        keys += [self._key(f"safe:{source}") for source in safe]
+        marks = [f"{mark.epoch} {mark.number}" for mark in safe.values()]
+        with self._asking():
+            place = upto and _after(upto)
+            arguments: list[Any] = [lease.token, place, lease.shard, *marks]
+            if not self._tell_safe(keys, arguments):
+                raise LeaseLost(lease.shard)
+
+    def safe_of(self, shard: int) -> dict[int, Mark]:
+        with self._asking():
+            found = self._client.hgetall(self._key(f"safe:{shard}"))
+        return {int(by): Mark(*map(int, mark.split())) for by, mark in found.items()}
+
+    # The crawl
+
+    def begin(self, crawl: SharedCrawl) -> bool:
+        return self._begin_crawl(crawl, {}, 0)
+
+    def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
+        return self._begin_crawl(crawl, homes, SETTLING_S)
+
+    def _begin_crawl(
+        self, crawl: SharedCrawl, homes: Mapping[int, str], settling_s: int
+    ) -> bool:
+        keys = [self._key("crawl"), self._key("settling"), self._key("homes")]
+        pairs = [part for pair in homes.items() for part in pair]
+        encoded = msgspec.msgpack.encode(crawl)
+        with self._asking():
+            return bool(self._begin(keys, [encoded, crawl.run_id, settling_s, *pairs]))
+
+    def crawl(self) -> SharedCrawl | None:
+        with self._asking():
+            found = self._client.hget(self._key("crawl"), "all")
+        if found is None:
+            return None
+        try:
+            version = msgspec.msgpack.decode(found, type=_Versioned).version
+        except msgspec.MsgspecError:
+            version = -1
+        if version != VERSION:
+            raise StateError(
+                f"the exchange at {self._where} was written by another version of "
+                "orbweb: all machines of a crawl need the same one"
+            )
+        return msgspec.msgpack.decode(found, type=SharedCrawl)
+
+    def run_id(self) -> str | None:
+        with self._asking():
+            found = self._client.hget(self._key("crawl"), "run")
+        return None if found is None else found.decode()
+
+    def remove(self, shards: int) -> None:
+        names = ["crawl", "homes", "reports", "over", "settling"]
+        for kind in ("lease", "mail", "safe"):
+            names += [f"{kind}:{shard}" for shard in range(shards)]
+        with self._asking():
+            self._client.delete(*map(self._key, names))
+
+    def set_program(self, crawl: SharedCrawl, program: str) -> None:
+        encoded = msgspec.msgpack.encode(
+            msgspec.structs.replace(crawl, program=program)
+        )
+        with self._asking():
+            self._client.hset(self._key("crawl"), "all", encoded)
+
+    def set_over(self) -> None:
+        with self._asking():
+            self._client.set(self._key("over"), "1")
+
+    def is_over(self) -> bool:
+        with self._asking():
+            return bool(self._client.exists(self._key("over")))
+
+    # Leases
+
+    def homes(self) -> dict[int, str]:
+        with self._asking():
+            found = self._client.hgetall(self._key("homes"))
+        return {int(shard): home.decode() for shard, home in found.items()}
+
+    def owners(self, shards: int) -> dict[int, Owner]:
+        with self._asking():
+            found = self._client.mget([self._lease(one) for one in range(shards)])
+        return {
+            shard: _owner(held.partition(b" ")[2])
+            for shard, held in enumerate(found)
+            if held is not None
+        }
+
+    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+        names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "settling")
+        keys = [*map(self._key, names)]
+        with self._asking():
+            found = self._take(keys, _lease_arguments(lease, owner, ttl_s))
+        return _owner(found) if found else None
+
+    def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
+        leases = [*leases]
+        with self._asking(), self._client.pipeline(transaction=False) as pipe:
+            for lease in leases:
+                keys = [self._lease(lease.shard), self._key("homes")]
+                self._renew(keys, _lease_arguments(lease, owner, ttl_s), client=pipe)
+            kept = pipe.execute()
+        return [
+            lease.shard
+            for lease, is_kept in zip(leases, kept, strict=True)
+            if not is_kept
+        ]
+
+    def release(self, leases: Iterable[Lease]) -> None:
+        with self._asking(), self._client.pipeline(transaction=False) as pipe:
+            for lease in leases:
+                self._release([self._lease(lease.shard)], [lease.token], client=pipe)
+            pipe.execute()
+
+    def report(self, leases: Mapping[Lease, bytes]) -> None:
+        keys = [self._key("reports"), *(self._lease(one.shard) for one in leases)]
+        arguments: list[Any] = []
+        for lease, content in leases.items():
+            arguments += [lease.token, lease.shard, content]
+        with self._asking():
+            self._report(keys, arguments)
+
+    def reports(self) -> dict[int, bytes]:
+        with self._asking():
+            found = self._client.hgetall(self._key("reports"))
+        return {int(shard): content for shard, content in found.items()}
+
+    # Inside
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    def _lease(self, shard: int) -> str:
+        return self._key(f"lease:{shard}")
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise ExchangeDown where the server does not answer as it should."""
+        try:
+            yield
+        except valkey.AuthenticationError as error:
+            raise self._down(f"wants another password ({error})", 6) from error
+        except (NoPermissionError, AuthorizationError) as error:
+            raise self._down(f"refuses a command ({error})", 6) from error
+        except (valkey.ConnectionError, valkey.TimeoutError) as error:
+            cause = error.__context__
+            if isinstance(cause, ssl.SSLError):
+                raise self._down(f"can't be reached over TLS ({cause})", 5) from error
+            raise self._down(f"can't be reached ({cause or error})", 4) from error
+        except valkey.ResponseError as error:
+            raise self._down(f"refuses to work ({error})", 4) from error
+        except valkey.ValkeyError as error:
+            raise self._down(f"is no Valkey or Redis ({error})", 4) from error
+
+    def _down(self, what: str, exit_code: int) -> ExchangeDown:
+        return ExchangeDown(f"the exchange at {self._where} {what}", exit_code)
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def _post_of(fields: Mapping[bytes, bytes]) -> Post:
+    mark = Mark(int(fields[b"e"]), int(fields[b"n"]))
+    return Post(int(fields[b"s"]), mark, int(fields[b"f"]), fields[b"b"])
+
+
+def _after(place: str) -> str:
+    """The place after this one: XTRIM removes what is before a place."""
+    moment, _, number = place.partition("-")
+    return f"{moment}-{int(number) + 1}"
+
+
+def _owner(text: bytes) -> Owner:
+    home, _, machine = text.decode().partition(" ")
+    return Owner(home, machine)
+
+
+def _lease_arguments(lease: Lease, owner: Owner, ttl_s: float) -> list[Any]:
+    name = f"{owner.home} {owner.machine}"
+    return [lease.token, name, owner.home, int(ttl_s * 1000), lease.shard]

@@ -1,0 +1,241 @@
+"""What each server of an exchange does: leases, and what is known of a crawl.
+
+The one in memory, on which the tests of the protocol run, must do as Valkey does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import trustme
+from msgspec.structs import replace
+
+from crawler.fleet.address import Address, parse_address
+from crawler.fleet.exchange_server import (
+    ExchangeDown,
+    ExchangeServer,
+    Lease,
+    LeaseLost,
+    Owner,
+    Post,
+    SharedCrawl,
+)
+from crawler.fleet.valkey_server import ValkeyServer
+from crawler.frontier.mail import Mark
+from crawler.model.errors import StateError, UsageError
+from crawler.model.shards import Layout
+from tests.helpers.memory_server import MemoryServer
+from tests.helpers.valkey import ValkeyProcess, free_port
+
+CRAWL = SharedCrawl("0" * 26, "{}", Layout(4), "1.0")
+ONE, TWO = Owner("home1", "one:/data"), Owner("home2", "two:/data")
+LEASE, NEWER = Lease(2, "a1"), Lease(2, "b2")
+TTL_S = 60.0
+POST = Post(2, Mark(7, 1), 1, b"\x00\xff body")
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def server(request: pytest.FixtureRequest) -> Iterator[ExchangeServer]:
+    if request.param == "memory":
+        yield MemoryServer(time.monotonic)
+        return
+    process = request.getfixturevalue("valkey_process")
+    process.command("FLUSHALL")
+    address = parse_address(process.address("crawl"), {})
+    with closing(ValkeyServer(address)) as server:
+        yield server
+
+
+def begun(server: ExchangeServer) -> ExchangeServer:
+    assert server.begin(CRAWL)
+    return server
+
+
+def test_a_crawl_is_begun_once(server):
+    assert server.crawl() is None
+    begun(server)
+    assert not server.begin(CRAWL)
+    assert server.crawl() == CRAWL
+    assert server.run_id() == CRAWL.run_id
+    server.set_program(CRAWL, "2.0")
+    assert server.crawl() == replace(CRAWL, program="2.0")
+    server.set_over()
+    assert server.is_over()
+    server.remove(4)
+    assert server.run_id() is None
+    assert not server.is_over()
+
+
+def test_a_shard_has_one_owner(server):
+    begun(server)
+    assert server.take(LEASE, ONE, TTL_S) is None
+    assert server.take(NEWER, TWO, TTL_S) == ONE
+    assert server.owners(4) == {2: ONE}
+    assert server.homes() == {2: "home1"}
+    assert server.renew([LEASE], ONE, TTL_S) == []
+    assert server.renew([NEWER], TWO, TTL_S) == [2]
+
+
+def test_a_shard_stays_in_the_folder_that_has_its_state(server):
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    server.release([LEASE])
+    assert server.owners(4) == {}
+    assert server.take(NEWER, TWO, TTL_S) == Owner("home1", "")
+    assert server.take(NEWER, ONE, TTL_S) is None
+
+
+def test_an_owner_that_slept_past_its_lease_tells_nothing(server):
+    """Another one of the same folder has the shard by then: its own machine, anew."""
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    server.report({LEASE: b"before"})
+    assert server.take(NEWER, ONE, TTL_S) is None
+    assert server.reports() == {}, "what the one before told may be undone"
+    with pytest.raises(LeaseLost):
+        server.post(LEASE, {1: [POST]})
+    with pytest.raises(LeaseLost):
+        server.tell_safe(LEASE, {1: Mark(1, 1)}, "")
+    server.report({LEASE: b"asleep", NEWER: b"now"})
+    server.release([LEASE])
+    assert server.renew([LEASE], ONE, TTL_S) == [2]
+    assert server.reports() == {2: b"now"}
+    assert server.owners(4) == {2: ONE}
+    assert server.read({1: ""}) == {}
+    server.post(NEWER, {1: [POST]})
+    assert [one.post for one in server.read({1: ""})[1]] == [POST]
+
+
+def test_a_lease_ends(server):
+    begun(server)
+    server.take(LEASE, ONE, 0.02)
+    deadline = time.monotonic() + 10
+    while server.owners(4):
+        assert time.monotonic() < deadline
+    with pytest.raises(LeaseLost):
+        server.post(LEASE, {1: [POST]})
+
+
+def test_mail_is_forgotten_up_to_a_place(server):
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    posts = [POST._replace(mark=Mark(7, n)) for n in range(1, 5)]
+    server.post(LEASE, {2: posts, 3: posts[:1]})
+    arrivals = server.read({2: "", 3: ""})
+    assert [one.post for one in arrivals[2]] == posts
+    assert len(arrivals[3]) == 1
+    assert len(server.read({2: arrivals[2][2].place})[2]) == 1
+    server.tell_safe(LEASE, {0: Mark(7, 3), 1: Mark(5, 9)}, arrivals[2][2].place)
+    assert [one.post for one in server.read({2: ""})[2]] == posts[3:]
+    assert server.safe_of(0) == {2: Mark(7, 3)}
+    assert server.safe_of(1) == {2: Mark(5, 9)}
+
+
+def test_a_server_without_memory_is_told_what_it_knew(server):
+    """And gives no shard to a new folder, which may be that of a machine still off."""
+    assert server.take(LEASE, ONE, TTL_S) == Owner("-", ""), "there is no crawl"
+    assert server.restore(CRAWL, {0: "home1", 2: "home1"})
+    assert not server.restore(CRAWL, {})
+    assert server.renew([LEASE, Lease(1, "c3")], ONE, TTL_S) == []
+    assert server.homes() == {0: "home1", 1: "home1", 2: "home1"}
+    assert server.take(Lease(3, "d4"), TWO, TTL_S) == Owner("-", "")
+    assert server.take(Lease(0, "e5"), ONE, TTL_S) is None
+
+
+def test_a_password_and_a_database(tmp_path):
+    process = ValkeyProcess(tmp_path, "--requirepass", "secret word")
+    text = f"redis://:secret%20word@127.0.0.1:{process.port}/a?db=3"
+    with closing(ValkeyServer(parse_address(text, {}))) as server:
+        begun(server)
+    text = f"valkey://127.0.0.1:{process.port}/a"
+    asked = (
+        (parse_address(text, {"ORBWEB_EXCHANGE_PASSWORD": "secret word"}), ""),
+        (parse_address(text, {}), "wants another password"),
+        (
+            parse_address(text, {"ORBWEB_EXCHANGE_PASSWORD": "x"}),
+            "wants another password",
+        ),
+    )
+    for address, message in asked:
+        with closing(ValkeyServer(address)) as server:
+            if not message:
+                assert server.crawl() is None, "it is in another database"
+                continue
+            with pytest.raises(ExchangeDown, match=message) as caught:
+                server.crawl()
+            assert caught.value.exit_code == 6
+    process.kill()
+
+
+def test_tls(tmp_path, monkeypatch):
+    """The server's certificate is verified, by its name and its authority."""
+    authority, name = trustme.CA(), "127.0.0.1"
+    certificate = authority.issue_cert(name)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    plain = ValkeyProcess(
+        tmp_path,
+        *("--tls-port", str(free_port()), "--tls-auth-clients", "no"),
+        *("--tls-cert-file", str(tmp_path / "cert.pem")),
+        *("--tls-key-file", str(tmp_path / "key.pem")),
+        *("--tls-ca-cert-file", str(tmp_path / "ca.pem")),
+    )
+    port = plain.more[1]
+    address = parse_address(f"valkeys://{name}:{port}/a", {})
+    with closing(ValkeyServer(address)) as server:
+        with pytest.raises(ExchangeDown, match="can't be reached over TLS") as caught:
+            server.crawl()
+        assert caught.value.exit_code == 5
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        begun(server)
+    plain.kill()
+
+
+def test_a_server_that_is_away_or_holds_something_else(valkey_process):
+    address = parse_address(valkey_process.address("odd"), {})
+    valkey_process.command("HSET", "orbweb:{odd}:crawl", "all", "what")
+    with (
+        closing(ValkeyServer(address)) as server,
+        pytest.raises(StateError, match="another version of orbweb"),
+    ):
+        server.crawl()
+    with (
+        closing(ValkeyServer(Address("127.0.0.1", 1, "odd"))) as server,
+        pytest.raises(ExchangeDown, match=r"127\.0\.0\.1:1 can't be reached") as caught,
+    ):
+        server.crawl()
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("valkey://cache/news", "valkey://cache:6379/news"),
+        ("redis://me:pw@cache:1/news", "valkey://me@cache:1/news"),
+        ("rediss://cache/a.b-c_1?db=2", "valkeys://cache:6379/a.b-c_1?db=2"),
+        ("valkeys://[::1]:7/a", "valkeys://[::1]:7/a"),
+    ],
+)
+def test_addresses(text, shown):
+    assert str(parse_address(text, {})) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("cache/news", "http://cache/news", "valkey://cache", "valkey://cache/"),
+        *("valkey:///news", "valkey://cache/a/b", "valkey://cache:x/a", "valkey://[/a"),
+        *("valkey://cache/a?db=x", "valkey://cache/a?db=-1", "valkey://cache/a?x=1"),
+        "valkey://me:secret@cache/",
+    ],
+)
+def test_what_is_no_address(text):
+    with pytest.raises(
+        UsageError, match=r"--exchange: expected valkey://HOST"
+    ) as caught:
+        parse_address(text, {})
+    assert "secret" not in str(caught.value)

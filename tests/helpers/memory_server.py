@@ -1,0 +1,203 @@
+"""A server of an exchange in memory, whose clock and faults a test decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from crawler.fleet.exchange_server import (
+    Arrival,
+    ExchangeDown,
+    Lease,
+    LeaseLost,
+    Owner,
+    Post,
+    SharedCrawl,
+)
+from crawler.frontier.mail import Mark
+
+SETTLING_S = 60.0
+
+
+class MemoryServer:
+    """`clock` is in seconds. `fault` is called at each call, and may raise.
+
+    `trusts`: the control, which checks no lease.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        fault: Callable[[], None] = lambda: None,
+        *,
+        trusts: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._fault = fault
+        self._trusts = trusts
+        self.is_down = False
+        self._count = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """It is started again without its data."""
+        self._crawl: SharedCrawl | None = None
+        self._settling_until = 0.0
+        self._is_over = False
+        self._homes: dict[int, str] = {}
+        self._leases: dict[int, tuple[Lease, Owner, float]] = {}
+        self._reports: dict[int, bytes] = {}
+        self._mail: dict[int, list[Arrival]] = {}
+        self._safe: dict[int, dict[int, Mark]] = {}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # Mail
+
+    def post(self, lease: Lease, mail: Mapping[int, Sequence[Post]]) -> None:
+        self._begin_call()
+        self._check(lease)
+        for to, posts in mail.items():
+            kept = self._mail.setdefault(to, [])
+            for post in posts:
+                self._count += 1
+                kept.append(Arrival(f"{self._count:09}", post))
+        self._fault()  # it was done, and that is not told
+
+    def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
+        self._begin_call()
+        found = {
+            shard: [one for one in self._mail.get(shard, ()) if one.place > place][:256]
+            for shard, place in after.items()
+        }
+        return {shard: arrivals for shard, arrivals in found.items() if arrivals}
+
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+        self._begin_call()
+        self._check(lease)
+        for source, mark in safe.items():
+            self._safe.setdefault(source, {})[lease.shard] = mark
+        mail = self._mail.get(lease.shard, [])
+        self._mail[lease.shard] = [one for one in mail if one.place > upto]
+        self._fault()
+
+    def safe_of(self, shard: int) -> dict[int, Mark]:
+        self._begin_call()
+        return dict(self._safe.get(shard, {}))
+
+    # The crawl
+
+    def begin(self, crawl: SharedCrawl) -> bool:
+        self._begin_call()
+        if self._crawl is not None:
+            return False
+        self._crawl = crawl
+        return True
+
+    def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
+        if not self.begin(crawl):
+            return False
+        self._settling_until = self._clock() + SETTLING_S
+        self._homes = {**homes, **self._homes}
+        return True
+
+    def crawl(self) -> SharedCrawl | None:
+        self._begin_call()
+        return self._crawl
+
+    def run_id(self) -> str | None:
+        self._begin_call()
+        return None if self._crawl is None else self._crawl.run_id
+
+    def remove(self, shards: int) -> None:
+        self._begin_call()
+        self.forget()
+
+    def set_program(self, crawl: SharedCrawl, program: str) -> None:
+        self._begin_call()
+        self._crawl = replace(crawl, program=program)
+
+    def set_over(self) -> None:
+        self._begin_call()
+        self._is_over = True
+
+    def is_over(self) -> bool:
+        self._begin_call()
+        return self._is_over
+
+    # Leases
+
+    def homes(self) -> dict[int, str]:
+        self._begin_call()
+        return dict(self._homes)
+
+    def owners(self, shards: int) -> dict[int, Owner]:
+        self._begin_call()
+        held = ((shard, self._held(shard)) for shard in range(shards))
+        return {shard: one[1] for shard, one in held if one is not None}
+
+    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+        self._begin_call()
+        held = self._held(lease.shard)
+        if self._crawl is None:
+            return Owner("-", "")
+        if held is not None and held[1] != owner:
+            return held[1]
+        home = self._homes.get(lease.shard)
+        if home is not None and home != owner.home:
+            return Owner(home, "")
+        if home is None and self._clock() < self._settling_until:
+            return Owner("-", "")
+        self._homes[lease.shard] = owner.home
+        self._leases[lease.shard] = lease, owner, self._clock() + ttl_s
+        self._reports.pop(lease.shard, None)
+        return None
+
+    def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
+        self._begin_call()
+        return [one.shard for one in leases if not self._renew(one, owner, ttl_s)]
+
+    def _renew(self, lease: Lease, owner: Owner, ttl_s: float) -> bool:
+        held = self._held(lease.shard)
+        home = self._homes.setdefault(lease.shard, owner.home)
+        if (held is not None and held[0] != lease) or home != owner.home:
+            return False
+        self._leases[lease.shard] = lease, owner, self._clock() + ttl_s
+        return True
+
+    def release(self, leases: Iterable[Lease]) -> None:
+        self._begin_call()
+        for lease in leases:
+            if self._holds(lease):
+                del self._leases[lease.shard]
+
+    def report(self, leases: Mapping[Lease, bytes]) -> None:
+        self._begin_call()
+        for lease, content in leases.items():
+            if self._trusts or self._holds(lease):
+                self._reports[lease.shard] = content
+
+    def reports(self) -> dict[int, bytes]:
+        self._begin_call()
+        return dict(self._reports)
+
+    # Inside
+
+    def _begin_call(self) -> None:
+        if self.is_down:
+            raise ExchangeDown("the exchange is away")
+        self._fault()
+
+    def _held(self, shard: int) -> tuple[Lease, Owner, float] | None:
+        held = self._leases.get(shard)
+        return held if held is not None and self._clock() < held[2] else None
+
+    def _holds(self, lease: Lease) -> bool:
+        held = self._held(lease.shard)
+        return held is not None and held[0] == lease
+
+    def _check(self, lease: Lease) -> None:
+        if not (self._trusts or self._holds(lease)):
+            raise LeaseLost(lease.shard)
