@@ -63,6 +63,7 @@ class Hub(greenlet):
 
     __slots__ = (
         "_joiners",
+        "_main",
         "_owns_wakeup_fd",
         "arriving",
         "exception_stream",
@@ -74,7 +75,11 @@ class Hub(greenlet):
     )
 
     def __init__(self, loop: Loop | None = None) -> None:
-        super().__init__(parent=_main_greenlet())
+        self._main = main = _main_greenlet()
+        # Beside `parent` a second reference: when the thread ends, greenlet takes a
+        # single one that gc.get_referrers() does not find for a leak, and drops it. So
+        # a hub that gc.freeze() hides would be left with a freed parent.
+        super().__init__(parent=main)
         self.park = self.switch
         """Give up control to the loop. For `Waiter.get` alone."""
         self.exception_stream: TextIO | None = None
@@ -101,12 +106,6 @@ class Hub(greenlet):
                 self._main.throw(error)
             else:
                 self._exhausted()
-
-    @property
-    def _main(self) -> greenlet:
-        parent = self.parent
-        assert parent is not None  # only a main greenlet has no parent
-        return parent
 
     def _exhausted(self) -> None:
         if self._joiners:

@@ -22,6 +22,10 @@ class SSLContext(_standard.SSLContext):
     sslsocket_class: type[SSLSocket] = SSLSocket  # type: ignore[assignment]
     _owners: "WeakKeyDictionary[SSLObject, SSLSocket]"
 
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        """The arguments are those of the standard library's class."""
+        _report_unexpected_eof(self)
+
     @property
     def owners(self) -> "WeakKeyDictionary[SSLObject, SSLSocket]":
         """The socket that each TLS object belongs to, for callbacks."""
@@ -74,6 +78,15 @@ class SSLContext(_standard.SSLContext):
 
         callback = translated if callable(value) else value
         cast(Any, _standard.SSLContext).sni_callback.__set__(self, callback)
+
+
+def _report_unexpected_eof(context: _standard.SSLContext) -> None:
+    """Let a connection that is cut off be told from one that ends with close_notify.
+
+    On OpenSSL 3, older versions of Python 3.11 hide the difference, whatever
+    ``suppress_ragged_eofs`` says (CPython's issue 95494).
+    """
+    context.options &= ~_standard.OP_IGNORE_UNEXPECTED_EOF
 
 
 def wrap_with(
@@ -171,6 +184,7 @@ def create_default_context(
     )
     # The settings are those of this Python version; only the class is ours.
     context.__class__ = SSLContext
+    _report_unexpected_eof(context)
     return cast(SSLContext, context)
 
 

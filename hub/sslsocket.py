@@ -18,12 +18,13 @@ them: `_flush` keeps the rest of an interrupted send in ``_unsent``, and the nex
 import ssl as _standard
 from collections.abc import Callable
 from contextlib import suppress
-from ssl import MemoryBIO, SSLError, SSLObject, SSLWantReadError, SSLWantWriteError
+from ssl import MemoryBIO, SSLEOFError, SSLError, SSLWantReadError, SSLWantWriteError
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hub.lock import Semaphore
 from hub.socketfile import send_by_reading
 from hub.socketobject import OWN_TIMEOUT, Address, closed_socket, socket
+from hub.sslstate import SSLState
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -38,19 +39,17 @@ _RECV_SIZE = 65536
 _MAX_WRITE = 65536  # bytes encrypted before they are sent
 
 
-class SSLSocket(socket):
+class SSLSocket(SSLState):
     """A TLS connection, made by `SSLContext.wrap_socket`.
 
     Without TLS a plain socket.
     """
 
     __slots__ = (
-        "_context",
+        "_exhausted",
         "_incoming",
         "_outgoing",
         "_sending",
-        "_session",
-        "_tls",
         "_unsent",
         "_wrap",
         "do_handshake_on_connect",
@@ -63,7 +62,6 @@ class SSLSocket(socket):
     server_hostname: str | None
     server_side: bool
     suppress_ragged_eofs: bool
-    _session: Any
     _wrap: "Callable[..., SSLSocket]"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -89,11 +87,13 @@ class SSLSocket(socket):
         plain._registration = plain._reading = plain._writing = None
         plain._closed = True
         self._context = context
-        self._tls: SSLObject | None = None
+        self._tls = None
         self._incoming = MemoryBIO()
         self._outgoing = MemoryBIO()
         self._unsent = b""
         self._sending = Semaphore(1)
+        self._exhausted = False
+        """The last read took data, and all that OpenSSL had of them."""
 
     def _begin_tls(self) -> None:
         self._make_tls()
@@ -116,18 +116,6 @@ class SSLSocket(socket):
         if owners is not None:  # a context of the standard library has none
             owners[self._tls] = self
 
-    @property
-    def _object(self) -> SSLObject:
-        if self._tls is None:
-            raise ValueError(
-                "no TLS on this socket: it was unwrapped, or TLS has not begun"
-            )
-        return self._tls
-
-    def _check_connected(self) -> None:
-        if self._tls is None:
-            self.getpeername()  # which raises ENOTCONN
-
     # -- moving bytes ------------------------------------------------------------------
 
     def _run(self, call: Callable[..., T], *args: Any) -> T:
@@ -138,6 +126,10 @@ class SSLSocket(socket):
             except SSLWantReadError:
                 self._flush()
                 self._feed()
+            except SSLError as error:
+                self._flush_at_once()
+                _raise_eof(error)
+                raise
             except BaseException:
                 self._flush_at_once()
                 raise
@@ -146,26 +138,20 @@ class SSLSocket(socket):
                     self._flush()
                 return result
 
-    def _run_read(self, call: Callable[..., T], *args: Any) -> T:
-        """As `_run`, but a reader never waits until it can send.
+    def _receive(self) -> None:
+        """Give OpenSSL more of what came, or the end; waits if nothing has come.
 
-        If it did while both ends have full buffers, neither would read: a deadlock.
-        What it leaves unsent (rare: a key update) goes out with the next write.
+        For readers, which never wait until they can send. If one did while both ends
+        have full buffers, neither would read: a deadlock. What it leaves unsent (rare:
+        a key update) goes out with the next write.
         """
-        while True:
-            try:
-                return call(*args)
-            except SSLWantReadError:
-                if self._unsent or self._outgoing.pending:
-                    self._flush_at_once()
-                self._feed()
-            except SSLError:
-                self._flush_at_once()  # the alert that says what is wrong
-                raise
+        if self._unsent or self._outgoing.pending:
+            self._flush_at_once()
+        self._feed()
 
     def _feed(self) -> None:
         try:
-            data = super().recv(_RECV_SIZE)
+            data = socket.recv(self, _RECV_SIZE)
         except BlockingIOError:
             raise SSLWantReadError(
                 _standard.SSL_ERROR_WANT_READ, "The operation did not complete (read)"
@@ -177,17 +163,34 @@ class SSLSocket(socket):
 
     def _flush(self, timeout: float | None = OWN_TIMEOUT) -> None:
         """Send all that has been encrypted; ``timeout`` for each wait."""
-        with self._sending:
-            while self._unsent or self._outgoing.pending:
-                self._unsent = self._unsent or self._outgoing.read()
-                try:
-                    sent = super().send(self._unsent, 0, timeout)
-                except BlockingIOError:
-                    raise SSLWantWriteError(
-                        _standard.SSL_ERROR_WANT_WRITE,
-                        "The operation did not complete (write)",
-                    ) from None
-                self._unsent = self._unsent[sent:]
+        if self._calls:
+            self._give_way()
+        if self._unsent or self._sending.locked() or not self._sent_at_once():
+            with self._sending:
+                while self._unsent or self._outgoing.pending:
+                    self._unsent = self._unsent or self._outgoing.read()
+                    try:
+                        sent = socket.send(self, self._unsent, 0, timeout)
+                    except BlockingIOError:
+                        raise SSLWantWriteError(
+                            _standard.SSL_ERROR_WANT_WRITE,
+                            "The operation did not complete (write)",
+                        ) from None
+                    self._unsent = self._unsent[sent:]
+
+    def _sent_at_once(self) -> bool:
+        """Send what has been encrypted by one call, in most cases; False: not all."""
+        direction = self._writing
+        if direction is not None and not direction.ready:
+            return False
+        self._unsent = data = self._outgoing.read()
+        try:
+            sent = self._sock.send(data) if data else 0
+        except BlockingIOError:
+            return False
+        self._unsent = data[sent:]
+        self._calls += 1
+        return sent == len(data)
 
     def _flush_at_once(self) -> None:
         """Send what the kernel accepts without waiting.
@@ -210,44 +213,59 @@ class SSLSocket(socket):
 
     def read(self, len: int = 1024, buffer: "WriteableBuffer | None" = None) -> Any:
         """Return up to ``len`` decrypted bytes, or how many went into ``buffer``."""
-        tls = self._object
-        if self._calls and (self._incoming.pending or tls.pending()):
+        return self._read_tls(len, buffer)
+
+    def _read_tls(self, size: int, buffer: "WriteableBuffer | None") -> Any:
+        """Ask OpenSSL until it can answer, and receive for it."""
+        tls = self._tls or self._object
+        if self._exhausted and not self._incoming.pending and not tls.pending():
+            self._receive()  # OpenSSL would ask for more, by an error
+        elif self._calls and (self._incoming.pending or tls.pending()):
             self._give_way()
-        try:
-            if buffer is None:
-                data = self._run_read(tls.read, len)
+        self._exhausted = False
+        while True:
+            try:
+                data = tls.read(size) if buffer is None else tls.read(size, buffer)
+            except SSLWantReadError:
+                self._receive()
+            except SSLError as error:
+                self._flush_at_once()  # the alert that says what is wrong
+                if self.suppress_ragged_eofs and _is_eof(error):
+                    return b"" if buffer is None else 0
+                _raise_eof(error)
+                raise
             else:
-                data = self._run_read(tls.read, len, buffer)
-            self._calls += 1
-            return data
-        except SSLError as error:
-            if error.args[0] == _standard.SSL_ERROR_EOF and self.suppress_ragged_eofs:
-                return b"" if buffer is None else 0
-            raise
+                self._exhausted = bool(data)
+                self._calls += 1
+                return data
 
     def write(self, data: "ReadableBuffer") -> int:
         """Encrypt and send some of ``data``; return how many bytes."""
         return self._write_some(data, OWN_TIMEOUT)
 
     def _write_some(self, data: "ReadableBuffer", timeout: float | None) -> int:
-        view = memoryview(data).cast("B")[:_MAX_WRITE]
+        if type(data) is not bytes or len(data) > _MAX_WRITE:
+            data = memoryview(data).cast("B")[:_MAX_WRITE]
         if self._unsent:
             self._flush(timeout)  # the rest of a non-blocking write goes first
         try:
-            count = self._object.write(view) if view else 0
+            count = (self._tls or self._object).write(data) if data else 0
         except SSLError:
             self._flush_at_once()
             raise
-        with suppress(SSLWantWriteError):  # to the caller these bytes count as sent
+        try:
             self._flush(timeout)
+        except SSLWantWriteError:
+            return count  # to the caller these bytes count as sent
         return count
 
     def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
         """Receive at most ``bufsize`` bytes; b"" at the end of the stream."""
         if self._tls is None:
             return super().recv(bufsize, flags)
-        _refuse_flags(flags)
-        return b"" if bufsize == 0 else cast(bytes, self.read(bufsize))
+        if flags:
+            _refuse_flags(flags)
+        return cast(bytes, self._read_tls(bufsize, None)) if bufsize else b""
 
     def recv_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
@@ -257,7 +275,7 @@ class SSLSocket(socket):
             return super().recv_into(buffer, nbytes, flags)
         _refuse_flags(flags)
         size = nbytes or memoryview(buffer).nbytes
-        return cast(int, self.read(size, buffer)) if size else 0
+        return cast(int, self._read_tls(size, buffer)) if size else 0
 
     def send(
         self,
@@ -276,10 +294,13 @@ class SSLSocket(socket):
         if self._tls is None:
             super().sendall(data, flags)
             return
-        _refuse_flags(flags)
-        view = memoryview(data).cast("B")
-        while view:
-            view = view[self.write(view) :]
+        if flags:
+            _refuse_flags(flags)
+        rest = data if type(data) is bytes else memoryview(data).cast("B")
+        if len(rest) > _MAX_WRITE:
+            rest = memoryview(rest)
+        while rest:
+            rest = rest[self._write_some(rest, OWN_TIMEOUT) :]
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send ``file`` by reading it, because the kernel can't encrypt."""
@@ -317,10 +338,6 @@ class SSLSocket(socket):
         self._tls = None
         super()._really_close()
 
-    def pending(self) -> int:
-        """How many decrypted bytes can be read without the network."""
-        return 0 if self._tls is None else self._tls.pending()
-
     # -- connecting and ending ---------------------------------------------------------
 
     def _connect(self, address: Address) -> None:
@@ -349,6 +366,7 @@ class SSLSocket(socket):
 
     def unwrap(self) -> socket:
         """End TLS on both sides; the socket goes on without it."""
+        self._exhausted = False
         self._run(self._object.unwrap)
         self._tls = None
         return self
@@ -365,59 +383,25 @@ class SSLSocket(socket):
         """Not possible: two sockets can't share one TLS state."""
         raise NotImplementedError("can't dup() an SSLSocket")
 
-    # -- what was agreed on ------------------------------------------------------------
 
-    @property
-    def context(self) -> _standard.SSLContext:
-        """The context; a server-name callback may set another one."""
-        return self._context
-
-    @context.setter
-    def context(self, value: _standard.SSLContext) -> None:
-        self._context = value
-        self._object.context = value
-
-    @property
-    def session(self) -> Any:
-        """The session, which `SSLContext.wrap_socket` takes for a later connection."""
-        return self._session if self._tls is None else self._tls.session
-
-    @session.setter
-    def session(self, value: Any) -> None:
-        if self._tls is None:
-            self._session = value
-        else:
-            self._tls.session = value
-
-    @property
-    def session_reused(self) -> bool | None:
-        """Whether the handshake was shortened by a session."""
-        return None if self._tls is None else self._tls.session_reused
-
-    def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the peer's certificate, as a dict or in DER."""
-        self._check_connected()
-        return self._object.getpeercert(binary_form)
-
-    def cipher(self) -> tuple[str, str, int] | None:
-        """Return (name, protocol, secret bits) of the cipher; None without TLS."""
-        return None if self._tls is None else self._tls.cipher()
-
-    def version(self) -> str | None:
-        """Return "TLSv1.3" or the like; None without TLS."""
-        return None if self._tls is None else self._tls.version()
-
-    def __getattr__(self, name: str) -> Any:
-        """What OpenSSL knows about the connection, such as ``compression``."""
-        if name.startswith("_") or not hasattr(SSLObject, name):
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        return _nothing if self._tls is None else getattr(self._tls, name)
+def _is_eof(error: SSLError) -> bool:
+    """Whether the peer has ended without close_notify."""
+    return (
+        error.args[0] == _standard.SSL_ERROR_EOF
+        or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+    )
 
 
-def _nothing(*args: object, **kwargs: object) -> None:
-    """Stands for a method of a TLS object that does not exist yet."""
+def _raise_eof(error: SSLError) -> None:
+    """Raise an SSLEOFError for an ``error`` that is one.
+
+    On OpenSSL 3, older versions of Python 3.11 have no class for it (CPython's issue
+    95494).
+    """
+    if _is_eof(error) and not isinstance(error, SSLEOFError):
+        eof = SSLEOFError(_standard.SSL_ERROR_EOF, error.args[1])
+        eof.reason, eof.library = error.reason, error.library
+        raise eof from None
 
 
 def _refuse_flags(flags: int) -> None:

@@ -439,6 +439,29 @@ def test_one_hub_a_thread() -> None:
     assert seen[0] is not hub.get_hub()
 
 
+def test_a_hub_that_the_collector_is_kept_from_outlives_its_thread() -> None:
+    """greenlet would free the thread's main greenlet, which the hub refers to."""
+    done = run_python(
+        "import gc, threading, weakref, hub\n"
+        "made, go, hubs = threading.Event(), threading.Event(), []\n"
+        "def other():\n"
+        "    hubs.append(hub.get_hub())\n"
+        "    made.set()\n"
+        "    go.wait()\n"
+        "thread = threading.Thread(target=other)\n"
+        "thread.start()\n"
+        "made.wait()\n"
+        "parent = weakref.ref(hubs[0].parent)\n"
+        "gc.freeze()\n"
+        "go.set()\n"
+        "thread.join()\n"
+        "for _ in range(60):\n"  # the thread's end is noticed a little later
+        "    hub.sleep(0.005)\n"
+        "print(parent() is not None)"
+    )
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+
+
 # -- fork ------------------------------------------------------------------------------
 
 

@@ -59,7 +59,7 @@ def test_the_functions_named_in_the_walk_exist() -> None:
 
     assert hub.socketobject.socket.recv
     assert hub.socketobject.socket._wait_readable
-    assert hub.sslsocket.SSLSocket._run_read
+    assert hub.sslsocket.SSLSocket._read_tls
     assert hub.hub.Hub.wait_for_watcher
     assert hub.waiter.Waiter.get
     assert hub.loop.Loop.turn
