@@ -14,7 +14,8 @@ import msgspec
 from msgspec import MsgspecError
 from msgspec.msgpack import Encoder
 
-from crawler.engine.sandbox.pool import ExtractionPool, usable_cores
+from crawler.engine.sandbox.cores import usable_cores
+from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.engine.sandbox.process import WorkerLimits
 from crawler.extract.looks.look import SIZE, Seen
 from crawler.model.content_config import ImagesConfig

@@ -172,7 +172,7 @@ class Plugins:
             yield None
             return
         from crawler.engine.document_plugins import DocumentPlugins
-        from crawler.engine.sandbox.pool import usable_cores
+        from crawler.engine.sandbox.cores import usable_cores
 
         processes = usable_cores() if self._processes == "auto" else self._processes
         plugins = DocumentPlugins(chosen, self._max_links, processes=processes)

@@ -40,6 +40,8 @@ class WorkerSettings(Struct, frozen=True):
 
     path: list[str]
     """`sys.path` of the parent."""
+    young_objects: int
+    """New objects before the garbage collector runs, as in the parent."""
     dir: str
     socket: int
     """Its descriptor."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from crawler.engine.sandbox.pool import usable_cores
+from crawler.engine.sandbox.cores import usable_cores
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.workspace.outputs import as_part, object_outputs

@@ -8,6 +8,7 @@ goes on.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess  # nosec B404  # runs our own module
 import sys
@@ -233,6 +234,7 @@ class Supervisor:
         process = _Process(
             lambda socket, their_log: WorkerSettings(
                 sys.path,
+                gc.get_threshold()[0],
                 os.path.abspath(self._config.dir),
                 socket,
                 tuple(sorted(shards)),

@@ -7,6 +7,7 @@ and another process goes on with them.
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Iterable
@@ -80,6 +81,7 @@ def main(settings: WorkerSettings, log: ProcessLog | None = None) -> None:
         worker.tell(Failed(text, 1))
     worker.send_told(socket)
     socket.close()
+    gc.freeze()  # otherwise the interpreter's exit collects garbage twice
 
 
 class Worker:
@@ -221,7 +223,8 @@ def start_command(settings: bytes, module: str) -> Iterable[str]:
         sys.executable,
         "-P",
         "-c",
-        "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
+        "import gc, json, sys; given = json.loads(sys.argv[1]);"
+        "gc.set_threshold(given['young_objects']); sys.path[:] = given['path'];"
         f"import msgspec; from {module} import main;"
         "from crawler.fleet.messages import WorkerSettings;"
         "main(msgspec.json.decode(sys.argv[1], type=WorkerSettings))",

@@ -94,7 +94,7 @@ def _can_embed() -> bool:
 
 def _thumbnails(root: Path, paths: Sequence[str]) -> dict[str, Thumbnail]:
     """The thumbnails of files, as many as there is room for."""
-    from crawler.engine.sandbox.pool import usable_cores
+    from crawler.engine.sandbox.cores import usable_cores
     from crawler.engine.thumbnails import Thumbnails
     from hub.pool import Pool
 

@@ -30,7 +30,6 @@ This needs a hub in real time: a simulated clock does not drive another process.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -53,11 +52,6 @@ AHEAD_ORDERS = 64
 AHEAD_BYTES = 2 * MB
 """What a process has ahead: twice what it answers at once, and one order at least."""
 START_BACKLOG = 4
-MAX_AUTOMATIC = 8
-"""The number of processes that is chosen on a machine with many cores.
-
-Each takes 70 MB with the libraries of `--with text`.
-"""
 
 _CLOSED = "the extraction process was closed"
 _FAILURES = {kind.code: kind for kind in BodyFailure.__subclasses__()}
@@ -253,8 +247,3 @@ def result_of(answer: Answer) -> bytes:
 
 def _number_of_orders(child: ChildProcess) -> int:
     return len(child.orders)
-
-
-def usable_cores() -> int:
-    """The cores that this process may use, at most MAX_AUTOMATIC."""
-    return min(len(os.sched_getaffinity(0)), MAX_AUTOMATIC)
