@@ -27,13 +27,18 @@ from crawler.frontier.store import Content, Run, State
 from crawler.frontier.throttle import Controller
 from crawler.frontier.waits import HostGroup, HostWork, RetryCount, slowest_of
 from crawler.model.link_graph import SourceLinks
-from crawler.model.metadata import CLOCKS, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
+from crawler.model.metadata import (
+    CLOCKS,
+    EXTERNAL,
+    NEEDS_JAVASCRIPT,
+    REQUESTS_BY_CODE,
+)
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.shards import Owners
 
 K = TypeVar("K")
 
-_COUNTED = frozenset({NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
+_COUNTED = frozenset({EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
 """Metadata that are numbers, of which the crawl has the sum."""
 
 

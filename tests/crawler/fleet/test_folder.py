@@ -8,19 +8,24 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.database import shard_folder
-from crawler.frontier.sqlite.fleet_file import FleetFile
+from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.shared_contents import NOWHERE, SharedContents
+from crawler.frontier.state_reader import StateReader
 from crawler.frontier.store import Content
+from crawler.inspect.sharded_state import ShardedState
 from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
 from crawler.model.policy_config import PolitenessConfig, ScopeConfig
 from crawler.model.shards import Layout
 from crawler.workspace.outputs import as_part, record_streams
@@ -68,6 +73,17 @@ def test_status_is_that_of_one_crawl(crawled, capsys):
         assert many[same] == one[same], same
     assert many["run_id"] == RUN_ID
     assert many["records"].endswith("many/records/part-002.jsonl")
+
+
+@pytest.mark.parametrize("kind", [EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE])
+def test_what_each_shard_counts_is_the_sum(kind: str) -> None:
+    counts = {0: b"6", 1: None, 2: b"8"}
+    shards = {
+        number: cast(StateReader, SimpleNamespace(get=lambda *_, count=count: count))
+        for number, count in counts.items()
+    }
+    state = ShardedState(Fleet(RUN_ID, "", Layout(3), 1), shards)
+    assert state.get(kind, "urls") == b"14"
 
 
 def test_an_extraction_reads_all_parts(crawled, tmp_path, capsys):
