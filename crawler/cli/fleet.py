@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -25,7 +26,8 @@ from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
 from crawler.model.shards import Layout
 from crawler.workspace.open import ulid
-from crawler.workspace.outputs import with_absolute_outputs
+from crawler.workspace.outputs import object_outputs, with_absolute_outputs
+from crawler.workspace.shard_parts import parts_there
 from crawler.workspace.shards import (
     begin_fleet,
     changed_fleet,
@@ -51,7 +53,7 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
     shards = layout.shards
     parts = [shard_config(config, shard, shards) for shard in range(shards)]
     if task.mode == "fresh":
-        remove_fleet(config, parts)
+        _overwrite(config, parts)
     else:
         refuse_folder(config, parts, task.mode)
     with (
@@ -70,6 +72,17 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
             failed = error
     remove_fleet(config, parts)  # a crawl that cannot begin leaves nothing
     raise failed
+
+
+def _overwrite(config: Config, parts: Sequence[Config]) -> None:
+    """Remove what the folder has, and let the outputs of the shards begin anew."""
+    outdated = [*parts, *parts_there(config.dir)]
+    remove_fleet(config, parts)
+    for one in outdated:
+        if object_outputs(one):
+            from crawler.engine.uploading import Uploading
+
+            Uploading(one).overwrite()
 
 
 def _going_on(file: FleetFile, config: Config, task: Task, reporter: Reporter) -> Fleet:

@@ -20,6 +20,7 @@ from crawler.output.objects.uploader import Uploader
 from crawler.output.sink import RecordSink
 from crawler.workspace.open import Mode
 from crawler.workspace.outputs import object_outputs
+from crawler.workspace.paths import content_folder
 from hub.threadpool import ThreadPool
 
 _TICK_S = 0.2
@@ -32,8 +33,9 @@ class Uploading:
     def __init__(self, config: Config) -> None:
         self.on_warning: Callable[[str], None] = lambda _text: None
         self._config = config
+        folder = content_folder(config.dir)
         self._uploaders = {
-            name: Uploader(address, address.path(config.dir))
+            name: Uploader(address, address.path(folder))
             for name, address in object_outputs(config).items()
         }
         # A thread for each: the parts of an output are uploaded one by one.
@@ -55,6 +57,14 @@ class Uploading:
             number = split_position(position)[0] if isinstance(position, int) else 0
             overwrites = mode == "fresh"
             self._pools[name].submit(uploader.prepare, number, overwrites).get()
+
+    def overwrite(self) -> None:
+        """Let the outputs begin anew, also where another crawl has written them.
+
+        Raises as `Uploader.check`.
+        """
+        for name, uploader in self._uploaders.items():
+            self._pools[name].submit(uploader.overwrite).get()
 
     def part_finished(self, name: str) -> None:
         """A part of the output is finished, and its commit is on the disk."""
@@ -88,7 +98,8 @@ class Uploading:
     def _failed(self, uploader: Uploader, failure: Exception) -> OutputError:
         parts, folder = len(uploader.waiting()), uploader.path.parent
         left = "1 part is" if parts == 1 else f"{parts} parts are"
-        again = f"orbweb resume {shlex.quote(self._config.dir)}"
+        crawl = str(content_folder(self._config.dir))
+        again = f"orbweb resume {shlex.quote(crawl)}"
         return OutputError(f"{failure}; {left} left in {folder}: `{again}` uploads it")
 
     def _warn(self, uploader: Uploader) -> None:

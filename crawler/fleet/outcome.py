@@ -15,7 +15,7 @@ from crawler.fleet.messages import Ended
 from crawler.frontier.store import Parked
 from crawler.inspect.state import open_states
 from crawler.model.config import Config
-from crawler.model.metadata import NEEDS_JAVASCRIPT
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
 from crawler.model.reasons import FinishReason
 from crawler.model.resume_command import resume_command
 from crawler.workspace.paths import state_folder
@@ -45,6 +45,9 @@ def summarise(
             reason = "signal"
         counts: dict[str, int] = dict(totals.counts.items())
         shells = int(state.get(NEEDS_JAVASCRIPT, "pages") or 0)
+        external, broken = (
+            int(state.get(EXTERNAL, key) or 0) for key in ("urls", "broken")
+        )
         pages = counts["page"]
         seeds_are = shells > 0 and seeds_are_shells(
             state, len(set(config.seeds)), pages
@@ -66,6 +69,8 @@ def summarise(
         shells,
         seeds_are,
         pruned=_pruned(config, ended, pages),
+        external=external,
+        broken_external=broken,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from crawler.engine.sandbox.cores import usable_cores
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
-from crawler.workspace.outputs import as_part, object_outputs
+from crawler.workspace.shard_parts import as_part
 
 
 def refuse_for_shards(config: Config) -> None:
@@ -23,7 +23,6 @@ def refuse_for_shards(config: Config) -> None:
         "images.phash": config.images.are_hashed,
         "login.url": bool(config.login.url),
         "scope.dedupe_content": config.scope.dedupe_content,
-        "an output in object storage": bool(object_outputs(config)),
     }
     for name, is_set in settings.items():
         if is_set:

@@ -40,10 +40,10 @@ from crawler.output.images import ImageFiles
 from crawler.output.sink import refused
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.outputs import (
+    files_of,
     jsonl_files,
     output_files,
     place_outputs,
-    warc_files,
 )
 from crawler.workspace.paths import (
     GUARD,
@@ -139,14 +139,16 @@ def open_state(
     folder holds, or for a setting that a resume cannot change; OutputError, StateError.
     """
     state = state_folder(config.dir)
-    files = [*output_files(config), *warc_files(config)]
+    files = files_of([config])
     run: Run | None
     lost = 0
     changes: tuple[Change, ...] = ()
     if shard is None:
         _refuse_shards(config.dir, mode)
     if mode == "fresh":
-        remove_crawl(state, files)
+        from crawler.workspace.shard_parts import parts_there
+
+        remove_crawl(state, [*files, *files_of(parts_there(config.dir))])
     store = open_store(state) if shard is None else open_shard(state, shard, now)
     try:
         run = store.run()

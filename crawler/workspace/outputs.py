@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.frontier.sqlite.database import has_fleet, shard_folder, sync_commits
+from crawler.frontier.sqlite.database import has_fleet, sync_commits
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, UsageError
@@ -68,9 +68,9 @@ def outputs(config: Config) -> tuple[Output, ...]:
     """The outputs of a crawl. A relative path counts from the working directory."""
     if not config.output:
         return (Output(DEFAULT_NAME, _records(config.dir)),)
-    objects = object_outputs(config)
+    objects, folder = object_outputs(config), content_folder(config.dir)
     return tuple(
-        Output(name, objects[name].path(config.dir) if name in objects else Path(name))
+        Output(name, objects[name].path(folder) if name in objects else Path(name))
         if name != STDOUT
         else Output(name, None)
         for name in config.output
@@ -108,33 +108,9 @@ def parts_of(config: Config) -> list[Config]:
     """The crawl as each of its shards has its folder and files; itself without any."""
     if not has_fleet(config.dir):
         return [config]
-    from crawler.frontier.sqlite.fleet_file import read_fleet  # few crawls have shards
+    from crawler.workspace.shard_parts import as_parts  # few crawls have shards
 
-    shards = read_fleet(Path(config.dir)).layout.shards
-    return [as_part(config, shard) for shard in range(shards)]
-
-
-def as_part(config: Config, shard: int) -> Config:
-    """The crawl as one of its shards has its folder and files."""
-    folder = str(shard_folder(config.dir, shard))
-    part, http, warc = part_of(folder), config.http, config.warc
-    return replace(
-        config,
-        dir=folder,
-        output=tuple(_part_name(name, part) for name in config.output),
-        http=replace(http, cookie_jar=_part_name(http.cookie_jar, part)),
-        warc=replace(warc, prefix=f"{warc.prefix}-{part}" if warc.write else ""),
-    )
-
-
-def _part_name(name: str, part: str) -> str:
-    """The file of a part: `pages.part-003.jsonl.gz` for `pages.jsonl.gz`."""
-    if name in ("", STDOUT):
-        return name
-    path = Path(name)
-    packed = compression_of(path.name)
-    plain = Path(path.name[: len(path.name) - len(packed)])
-    return str(path.with_name(f"{plain.stem}.{part}{plain.suffix}{packed}"))
+    return as_parts(config)
 
 
 def object_outputs(config: Config) -> dict[str, Address]:
@@ -158,7 +134,7 @@ def _manifests(config: Config) -> Iterator[Path]:
     for address in object_outputs(config).values():
         from crawler.output.objects.manifest import manifest_name
 
-        path = address.path(config.dir)
+        path = address.path(content_folder(config.dir))
         if (manifest := path.with_name(manifest_name(path.name))).is_file():
             yield manifest
 
@@ -208,6 +184,11 @@ def warc_files(config: Config) -> list[Path]:
     packed = wacz_file(config.dir, config.warc.prefix)
     files = existing_files(warc_folder(config.dir), config.warc.prefix)
     return [*files, packed] if config.warc.wacz and packed.is_file() else files
+
+
+def files_of(configs: Iterable[Config]) -> list[Path]:
+    """The files of records, and the WARC files, of crawls or shards that are there."""
+    return [file for one in configs for file in (*output_files(one), *warc_files(one))]
 
 
 def sink_openers(

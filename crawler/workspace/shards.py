@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 
@@ -33,8 +33,9 @@ from crawler.workspace.open import (
     remove_crawl,
     ulid,
 )
-from crawler.workspace.outputs import output_files, warc_files
+from crawler.workspace.outputs import files_of, output_files
 from crawler.workspace.paths import state_folder
+from crawler.workspace.shard_parts import parts_there
 
 _POLL_S = 0.05
 
@@ -104,18 +105,10 @@ def refuse_folder(config: Config, parts: Sequence[Config], mode: Mode) -> None:
         refuse_files(config.dir, files_of(parts))
 
 
-def files_of(parts: Sequence[Config]) -> list[Path]:
-    """The files of records and WARC files of shards, those that are there."""
-    return [file for one in parts for file in (*output_files(one), *warc_files(one))]
-
-
 def remove_fleet(config: Config, parts: Sequence[Config]) -> None:
     """Remove what a crawl in the folder has, by shards or not; its images stay."""
     state = state_folder(config.dir)
-    if has_fleet(config.dir):
-        with closing(FleetFile(Path(config.dir))) as file, suppress(StateError):
-            old = from_json(file.fleet().config.encode())
-            config = replace(config, output=(*config.output, *old.output))
+    parts = [*parts, *parts_there(config.dir)]
     remove_crawl(state, [*files_of(parts), *output_files(config)])
 
 

@@ -120,11 +120,17 @@ def _numbers(summary: Summary) -> str:
 def _records(config: Config) -> str:
     of_parts = [outputs(one) for one in parts_of(config)]
     shown = ", ".join(
-        one[0].name if "://" in one[0].name else name_files(_files(one))
+        _objects(one) if "://" in one[0].name else name_files(_files(one))
         for one in zip(*of_parts, strict=True)
         if one[0].path is not None
     )
     return f"Records: {shown}. " if shown else ""
+
+
+def _objects(parts: Sequence[Output]) -> str:
+    """An output in object storage: the first and the last of its parts."""
+    last = parts[-1].name.rpartition("/")[2]
+    return parts[0].name + (f" to {last}" if len(parts) > 1 else "")
 
 
 def _files(parts: Sequence[Output]) -> list[Path]:

@@ -53,6 +53,14 @@ class Uploader:
         with _before_the_crawl():
             self._bucket.get(self._object)
 
+    def overwrite(self) -> None:
+        """Forget the parts that were uploaded before the output begins.
+
+        Raises as `check`.
+        """
+        with _before_the_crawl():
+            self._bucket.put(self._object, self._manifest.encoded())
+
     def prepare(self, number: int, overwrites: bool) -> None:
         """Before the output is opened: try to write, and remove what is uploaded.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -9,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
+from crawler.engine.uploading import Uploading
+from crawler.fleet.messages import Ended
+from crawler.fleet.outcome import summarise
 from crawler.frontier.sqlite.database import shard_folder
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
@@ -26,11 +31,18 @@ from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
-from crawler.model.policy_config import PolitenessConfig, ScopeConfig
+from crawler.model.policy_config import (
+    LimitsConfig,
+    PolitenessConfig,
+    ScopeConfig,
+)
 from crawler.model.shards import Layout
-from crawler.workspace.outputs import as_part, record_streams
-from crawler.workspace.shards import locked_fleet
+from crawler.output.lines import stream_files
+from crawler.workspace.outputs import outputs, record_streams
+from crawler.workspace.shard_parts import as_part, as_parts
+from crawler.workspace.shards import locked_fleet, remove_fleet
 from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.object_store import BUCKET, ObjectStore
 from tests.helpers.shard_crawls import RUN_ID, ShardCrawls, as_crawl
 
 PAGES = 60
@@ -47,16 +59,21 @@ def site() -> Iterator[ManyHosts]:
 def crawled(site: ManyHosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the same crawl twice: in `one`, and by three shards in `many`."""
     place = tmp_path_factory.mktemp("crawled")
+    config = _config(place / "many", site)
+    ShardCrawls(config, 3).run()
+    as_crawl(config, place / "one")
+    return place
+
+
+def _config(folder: Path, site: ManyHosts, **changes: Any) -> Config:
     config = Config(
         seeds=(site.url(0),),
-        dir=str(place / "many"),
+        dir=str(folder),
         http=HttpConfig(allow_net=("127.0.0.0/8",)),
         politeness=PolitenessConfig(wait=0.0),
         scope=ScopeConfig(within="any"),
     )
-    ShardCrawls(config, 3).run()
-    as_crawl(config, place / "one")
-    return place
+    return replace(config, **changes)
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -250,11 +267,67 @@ def test_a_fleet_file_of_another_program(tmp_path):
         ("out.jsonl", "out.part-003.jsonl"),
         ("a/b.c.jsonl.gz", "a/b.c.part-003.jsonl.gz"),
         ("records", "records.part-003"),
+        ("s3://b/k/new.jsonl.zst", "s3://b/k/new.part-003.jsonl.zst"),
         ("-", "-"),
     ],
 )
 def test_the_names_of_parts(name, part):
     assert as_part(Config(dir="d", output=(name,)), 3).output == (part,)
+
+
+def test_the_summary_is_that_of_one_crawl(site, tmp_path):
+    """Also of external links, some of which fail."""
+    config = _config(
+        tmp_path / "many",
+        site,
+        scope=ScopeConfig(within="host", check_external=True),
+        seeds=tuple(site.url(n) for n in (0, 1, 2)),
+    )
+    crawls = ShardCrawls(config, 3)
+    crawls.run()
+    one = as_crawl(config, tmp_path / "one")
+    ended = [Ended(shard, found, []) for shard, found in crawls.summaries.items()]
+    many = summarise(config, ended, [], one.elapsed_s)
+    assert one.external > 0
+    assert replace(many, dir=one.dir, counts=one.counts) == one
+    assert many.counts == dict(one.counts.items())
+
+
+def test_records_of_shards_go_to_object_storage(site, tmp_path, monkeypatch, capsys):
+    config = _config(tmp_path, site, output=(f"s3://{BUCKET}/k/new.jsonl.gz",))
+    with ObjectStore() as storage:
+        for name, value in storage.environ.items():
+            monkeypatch.setenv(name, value)
+        crawls = ShardCrawls(config, 2)
+        crawls.run()
+        objects = dict(storage.objects)
+        with pytest.raises(UsageError, match="another crawl has"):
+            ShardCrawls(replace(config, dir=str(tmp_path / "other")), 2).run()
+        for one in as_parts(config):
+            Uploading(one).overwrite()
+        ShardCrawls(replace(config, dir=str(tmp_path / "again")), 2).run()
+    manifests = [data for name, data in objects.items() if name.endswith("json")]
+    named = [part["name"] for data in manifests for part in json.loads(data)["parts"]]
+    assert named == [f"new.part-00{n}-00001.jsonl.gz" for n in (0, 1)]
+    lines = [
+        line
+        for name in named
+        for line in gzip.decompress(objects[f"k/{name}"]).splitlines()
+    ]
+    assert sum(json.loads(line)["type"] == "page" for line in lines) == PAGES
+    assert stream_files(outputs(as_parts(config)[0])[0].path) == []
+
+
+@pytest.mark.parametrize("processes", [None, "2"])
+def test_a_fresh_crawl_leaves_no_records_of_shards(site, tmp_path, processes):
+    config = _config(tmp_path, site, limits=LimitsConfig(max_pages=9))
+    ShardCrawls(config, 3).run()
+    assert len(list(tmp_path.glob("records/part-*.jsonl"))) == 3
+    if processes is None:
+        open_crawl(config, mode="fresh").run()
+    else:
+        remove_fleet(config, [as_part(config, 0)])
+    assert list(tmp_path.glob("records/part-*.jsonl")) == []
 
 
 def test_the_streams_of_a_crawl_without_shards(crawled):
