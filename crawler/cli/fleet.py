@@ -20,13 +20,17 @@ from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
 from crawler.fleet.supervisor import ProcessFailed, ProcessLogs, Supervisor
+from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
+from crawler.inspect.state import open_states
 from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
-from crawler.model.shards import Layout
+from crawler.model.metadata import COOKIE_FILE, COOKIES
+from crawler.model.shards import Layout, Session
 from crawler.workspace.open import ulid
 from crawler.workspace.outputs import object_outputs, with_absolute_outputs
+from crawler.workspace.paths import state_folder
 from crawler.workspace.shard_parts import parts_there
 from crawler.workspace.shards import (
     begin_fleet,
@@ -45,7 +49,7 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
     assert task.processes is not None
     config = with_absolute_outputs(task.config)
     refuse_for_shards(config)
-    check_config(config)
+    session = _checked(task, config, reporter)
     folder, layout = Path(config.dir), Layout(task.processes)
     is_begun = has_fleet(folder) and task.mode in ("resume", "newer")
     if is_begun:
@@ -64,6 +68,7 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
             fleet = _going_on(file, config, task, reporter)
         else:
             fleet = begin_fleet(file, config, layout, task.processes, Random())
+        file.set_session(session)
         try:
             return _run(config, fleet, file, reporter)
         except ProcessFailed as error:
@@ -72,6 +77,30 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
             failed = error
     remove_fleet(config, parts)  # a crawl that cannot begin leaves nothing
     raise failed
+
+
+def _checked(task: Task, config: Config, reporter: Reporter) -> Session | None:
+    """Check what the settings name, and log in for all shards. Raises a Stop."""
+    if not config.login.url:
+        check_config(config)
+        return None
+    cookies = MemoryStore()
+    if task.mode in ("resume", "newer") and has_fleet(config.dir):
+        with open_states(state_folder(config.dir)) as state:
+            for kind in (COOKIES, COOKIE_FILE):
+                for key, value in state.items(kind):
+                    cookies.set(kind, key, value)
+    opening = Opening(reporter.view)
+    with interruptible([opening], reporter.reopen):
+        reporter.notice(
+            f"orbweb: {opening.run(lambda: check_config(config, metadata=cookies))}"
+        )
+    values = (
+        (kind, key, value)
+        for kind in (COOKIES, COOKIE_FILE)
+        for key, value in cookies.items(kind)
+    )
+    return Session(ulid(time.time(), Random()), tuple(values))
 
 
 def _overwrite(config: Config, parts: Sequence[Config]) -> None:

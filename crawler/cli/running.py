@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +32,8 @@ from crawler.model.url import host_key, hostname, parse_seed
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import Mode
+
+T = TypeVar("T")
 
 
 class Opener(Protocol):
@@ -213,16 +215,21 @@ class Opening:
 
     def open(self, task: Task) -> Crawl:
         """Raises UsageError, OutputError, StateError, LoginError or _Interrupted."""
-        crawl: Crawl | None = None
-        if not self._signum:
-            with self._scope:
-                crawl = task.open()
-            self._scope = hub.CancelScope()
-        if crawl is None:
-            raise _Interrupted(self._signum)
+        crawl = self.run(task.open)
         if self._signum:  # it came when nothing waited
             crawl.interrupt(self._signum)
         return crawl
+
+    def run(self, step: Callable[[], T]) -> T:
+        """What `step` returns. Raises as it does, or _Interrupted."""
+        found: T | None = None
+        if not self._signum:
+            with self._scope:
+                found = step()
+            self._scope = hub.CancelScope()
+        if found is None:
+            raise _Interrupted(self._signum)
+        return found
 
     def interrupt(self, signum: int) -> None:
         if not self._signum:

@@ -155,6 +155,8 @@ def _open(
     state = _open_store(config, mode, given, clock())
     store = held.enter_context(closing(state.store))
     steady = _begin_time(config, mode, store, clock)
+    if given.shard is not None:
+        given.shard.take_session(store)
     further = _further_parts(config, mode, store, writes=given.sinks is None)
     configured = further.openers() if further else sink_openers(config)
     openers = {**(given.sinks or configured), **loaded.sinks()}
@@ -166,7 +168,7 @@ def _open(
         else OpenedClient(given.client)
     )
     held.enter_context(closing(opened.client))
-    logged_in = opened.log_in()
+    logged_in = "" if given.shard else opened.log_in()
     events = Events(opened.client)
     documents = held.enter_context(loaded.documents())
     environment = Environment(
@@ -196,11 +198,16 @@ def _open(
     )  # fmt: skip
 
 
-def check_config(config: Config, clock: Callable[[], float] = time.time) -> None:
+def check_config(
+    config: Config,
+    clock: Callable[[], float] = time.time,
+    metadata: KeyValue | None = None,
+) -> str:
     """Raise UsageError for a file that `config` names and that is of no use.
 
     A crawl that cannot begin must not delete the one before it. So a login is tried
-    before, and once more for the cookies.
+    before, and once more for the cookies; those of the first are in `metadata`.
+    Returns what came of it.
     """
     from crawler.frontier.memory import MemoryStore
 
@@ -208,9 +215,9 @@ def check_config(config: Config, clock: Callable[[], float] = time.time) -> None
         from crawler.engine.uploading import Uploading
 
         Uploading(config).check()
-    opened = open_client(config, config.seeds, MemoryStore(), clock)
+    opened = open_client(config, config.seeds, metadata or MemoryStore(), clock)
     with closing(opened.client):
-        opened.log_in()
+        return opened.log_in()
 
 
 def _begin_time(

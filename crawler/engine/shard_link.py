@@ -16,8 +16,8 @@ from crawler.engine.committer import Committer
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.mail import Mailbox, Mark, Message, Report, Value
 from crawler.frontier.store import Store
-from crawler.model.metadata import SEED_REDIRECTS
-from crawler.model.shards import Owners, Shard
+from crawler.model.metadata import SEED_REDIRECTS, SESSION
+from crawler.model.shards import Owners, Session, Shard
 from crawler.policy.quotas import Grants, Quotas
 from crawler.policy.scope import Scope
 
@@ -106,6 +106,20 @@ class ShardParts(Struct, frozen=True):
     grants: Grants
     elapsed_s: float = 0.0
     """How long the whole crawl has run (`limits.max_time`)."""
+    session: Session | None = None
+    """What the crawl has logged in to, if it did: a shard does not do that itself."""
+
+    def take_session(self, store: Store) -> None:
+        """Have the cookies of the login, which was made once for all shards.
+
+        A shard that has taken them keeps what servers have made of them since.
+        """
+        session = self.session
+        if session is None or store.get(SESSION, "") == session.id.encode():
+            return
+        for value in session.values:
+            store.set(*value)
+        store.set(SESSION, "", session.id.encode())
 
     def own(self, seeds: Sequence[str]) -> list[str]:
         """Those of the crawl's seeds that the shard crawls."""

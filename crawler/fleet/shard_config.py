@@ -21,7 +21,6 @@ def refuse_for_shards(config: Config) -> None:
         "bodies.mirror": config.bodies.mirror,
         "warc.wacz": config.warc.wacz,
         "images.phash": config.images.are_hashed,
-        "login.url": bool(config.login.url),
         "scope.dedupe_content": config.scope.dedupe_content,
     }
     for name, is_set in settings.items():

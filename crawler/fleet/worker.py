@@ -138,7 +138,12 @@ class Worker:
         crawl = open_crawl(
             shard_config(config, shard, shards),
             mode=_mode(shard_folder(config.dir, shard), fleet.run_id),
-            shard=ShardParts(fleet.shard(shard), limits, self._settings.elapsed_s),
+            shard=ShardParts(
+                fleet.shard(shard),
+                limits,
+                self._settings.elapsed_s,
+                file.session(),
+            ),
         )
         crawl.events.on_warning(lambda text: self.tell(Notice(text, is_warning=True)))
         crawl.events.on_notice(lambda text: self.tell(Notice(text, is_warning=False)))

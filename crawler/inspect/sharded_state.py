@@ -29,6 +29,7 @@ from crawler.frontier.waits import HostGroup, HostWork, RetryCount, slowest_of
 from crawler.model.link_graph import SourceLinks
 from crawler.model.metadata import (
     CLOCKS,
+    COOKIES,
     EXTERNAL,
     NEEDS_JAVASCRIPT,
     REQUESTS_BY_CODE,
@@ -245,10 +246,13 @@ class ShardedState:
 
     def items(self, kind: str) -> Iterable[tuple[str, bytes]]:
         every: dict[str, bytes] = {}
-        for key, value in chain.from_iterable(one.items(kind) for one in self._shards):
-            if kind in _COUNTED:
-                value = b"%d" % (int(value) + int(every.get(key, 0)))
-            every[key] = value
+        for number, one in self._by_number.items():
+            for key, value in one.items(kind):
+                if kind in _COUNTED:
+                    value = b"%d" % (int(value) + int(every.get(key, 0)))
+                elif kind == COOKIES and self._owners.of_host(key) != number:
+                    value = every.get(key, value)  # the owner has the newest ones
+                every[key] = value
         return sorted(every.items())
 
     def image_file(self, url: str) -> Content | None:

@@ -18,6 +18,11 @@ COOKIES = "cookies"
 """By domain: its cookies (`workspace/credential_files.py`)."""
 COOKIE_FILE = "cookie file"
 """Under "": the SHA-256 of the file of cookies that was read last."""
+SESSION = "session"
+"""Under "", in a shard: of which login of the whole crawl it has the cookies.
+
+See `engine/shard_link.py`.
+"""
 SEED_REDIRECTS = "added seed"
 """By URL where the redirects of a seed end: the seed (`engine/seed_redirects.py`).
 

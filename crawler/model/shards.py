@@ -56,6 +56,14 @@ class Shard(Struct, frozen=True):
     """That of the whole crawl."""
 
 
+class Session(Struct, frozen=True):
+    """A login for all shards of a crawl. It holds secrets, as each state does."""
+
+    id: str
+    values: tuple[tuple[str, str, bytes], ...]
+    """Metadata (kind, key, value) that a store has after it: cookies."""
+
+
 class Owners:
     """Answers which shard of `layout` owns a URL.
 

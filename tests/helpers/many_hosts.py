@@ -35,6 +35,7 @@ class ManyHosts:
         self._filler = " ".join(f"w{n}" for n in range(filler // 5))
         self._pictures = pictures
         self._poison = poison
+        self._made: dict[str, bytes] = {}
         self.requested: list[str] = []
         """Paths, in the order of the requests; robots.txt left out."""
         self._listener = socket.create_server(("0.0.0.0", 0), backlog=512)
@@ -47,6 +48,12 @@ class ManyHosts:
         self._wake.close()
         self._thread.join()
         self._listener.close()
+
+    def make(self) -> None:
+        """Make all pages now, so that serving one costs little."""
+        self._made = {
+            f"/{n}": _response(self._page(n).encode()) for n in range(self.pages)
+        }
 
     def url(self, number: int) -> str:
         """The URL of a page."""
@@ -89,6 +96,8 @@ class ManyHosts:
         if path == "/robots.txt":
             return _response(b"", "404 Not Found")
         self.requested.append(path)
+        if path in self._made:
+            return self._made[path]
         if path == "/poison":
             return _response(b"poison", kind=POISON_TYPE)
         if path.startswith("/picture"):

@@ -27,7 +27,7 @@ from crawler.frontier.sqlite.private_folder import (
     open_private_folder,
 )
 from crawler.model.errors import StateError
-from crawler.model.shards import Layout, Shard
+from crawler.model.shards import Layout, Session, Shard
 
 _FILES = tuple(
     f"{name}{end}"
@@ -41,6 +41,9 @@ Kind = Literal["pages", "bytes"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fleet (
     one INTEGER PRIMARY KEY CHECK (one = 1), fleet BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS session (
+    one INTEGER PRIMARY KEY CHECK (one = 1), session BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS granted (
     kind TEXT, shard INTEGER, amount INTEGER NOT NULL, PRIMARY KEY (kind, shard)
@@ -113,6 +116,19 @@ class FleetFile:
         encoded = msgspec.msgpack.encode(fleet)
         with _explained():
             self._db.execute("INSERT OR REPLACE INTO fleet VALUES (1, ?)", (encoded,))
+
+    def session(self) -> Session | None:
+        """What this run has logged in to, if it did."""
+        with _explained():
+            row = self._db.execute("SELECT session FROM session").fetchone()
+        return row and msgspec.msgpack.decode(row[0], type=Session)
+
+    def set_session(self, session: Session | None) -> None:
+        with self._changing():
+            self._db.execute("DELETE FROM session")
+            if session is not None:
+                encoded = msgspec.msgpack.encode(session)
+                self._db.execute("INSERT INTO session VALUES (1, ?)", (encoded,))
 
     def left(self, kind: Kind, limit: int) -> int:
         """What of `limit` is granted to no shard."""

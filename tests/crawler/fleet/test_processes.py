@@ -20,6 +20,7 @@ from tests.helpers.killed_fleet import (
     start,
 )
 from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.members import PAGES, PASSWORD, USER, Members, members_site
 
 
 @pytest.fixture
@@ -57,6 +58,26 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
     found = [json.loads(line) for line in lines.read_bytes().splitlines()]
     pages = {record["url"] for record in found if record["type"] == "page"}
     assert len(pages) == site.pages
+
+
+def test_the_parent_logs_in_once_for_all_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMBER_PASSWORD", PASSWORD)
+    members, folder = Members(), tmp_path / "out"
+    site = members_site(members)
+    login = ["--login", site.url("/login"), "--form", f"user={USER}"]
+    login += ["--form", "pass=env:MEMBER_PASSWORD", "-w", "0", "-q"]
+    command = ["crawl", site.url("/account"), *login, "-d", str(folder)]
+    assert run(*command, "--processes", "2") == 0
+    assert {url for kind, url, *_ in endings(folder) if kind == "page"} == {
+        site.url(f"/{page}") for page in PAGES
+    }
+    assert len(members.sent) == len(members.sessions) == 1
+    assert run("recrawl", str(folder), "-q") == 0  # its session goes on
+    assert len(members.sent) == 1
+    members.sessions.clear()
+    assert run("recrawl", str(folder), "-q") == 0
+    assert (len(members.sent), len(members.sessions)) == (2, 1)
+    site.stop()
 
 
 def test_a_url_that_kills_its_process_ends_after_three_deaths(tmp_path):
