@@ -233,7 +233,10 @@ def unfetched_skip(found: Discovered) -> SkipRecord:
     assert found.skip is not None
     return SkipRecord(
         **_site_fields(found.url, found.redirects),
-        **_found_fields(found),
+        parent_url=found.parent_url,
+        link_kind=found.kind,
+        depth=found.depth,
+        seed_url=found.seed_url,
         reason=found.skip.reason,
         rule=found.skip.rule,
     )
@@ -312,17 +315,10 @@ def _url_fields(lease: Lease) -> dict[str, Any]:
         "url_id": id_to_hex(lease.url_id),
         "host": lease.host,
         "domain": registrable_domain(lease.host),
-        **_found_fields(lease),
-    }
-
-
-def _found_fields(url: Lease | Discovered) -> dict[str, Any]:
-    """How it was found."""
-    return {
-        "parent_url": url.parent_url,
-        "link_kind": url.kind,
-        "depth": url.depth,
-        "seed_url": url.seed_url,
+        "parent_url": lease.parent_url,
+        "link_kind": lease.kind,
+        "depth": lease.depth,
+        "seed_url": lease.seed_url,
     }
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -355,6 +356,7 @@ def _strong_validator(validators: Validators) -> str | None:
     return validators.last_modified if settled else None
 
 
+@lru_cache(maxsize=64)
 def _date(text: str | None) -> str | None:
     """`text` if it is a date with a time zone, as all dates in HTTP are; else None."""
     if text is None or _IMF_FIXDATE.fullmatch(text):  # parsing takes ten times as long

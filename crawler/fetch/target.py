@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -41,6 +42,23 @@ def parse_target(url: str) -> Target:
     >>> parse_target("http://a.example:8080/x?y").authority
     'a.example:8080'
     """
+    end = url.find("/", _FIRST_SLASH)
+    path = url[end:]
+    visible = path.isascii() and path.isprintable() and " " not in path
+    if not visible or end < 0 or "#" in path:
+        return _parsed(url)
+    server = _server(url[: end + 1])
+    return Target(
+        server.origin, server.secure, server.host, server.port, server.authority, path,
+        server.userinfo,
+    )  # fmt: skip
+
+
+_FIRST_SLASH = len("http://a")
+"""Where the path begins at the earliest."""
+
+
+def _parsed(url: str) -> Target:
     match = URL.fullmatch(url)
     if match is None:  # do not show the URL: it may contain a password
         raise ProtocolFailure("not a serialised http or https URL", stage="request")
@@ -57,3 +75,7 @@ def parse_target(url: str) -> Target:
         path,
         userinfo,
     )
+
+
+_server = lru_cache(maxsize=256)(_parsed)
+"""`_parsed` for the root of a server, which most requests have in common."""

@@ -84,10 +84,12 @@ def headers_without_userinfo(
     redirect is followed without it in any case.
     """
     return tuple(
-        (name, without_userinfo(name, value))
-        if "@" in value and name != "set-cookie"
-        else (name, value)
-        for name, value in headers
+        [
+            (header[0], without_userinfo(*header))
+            if "@" in header[1] and header[0] != "set-cookie"
+            else header
+            for header in headers
+        ]
     )
 
 

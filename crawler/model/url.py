@@ -276,8 +276,12 @@ def url_id(url: str, redirects: Collection[Hop] = ()) -> int:
     return key_id(url_key(url, redirects) if "%" in url or redirects else url)
 
 
+@lru_cache(maxsize=1024)
 def key_id(key: str) -> int:
-    """64 bits of BLAKE2b as a signed integer (SQLite's)."""
+    """64 bits of BLAKE2b as a signed integer (SQLite's).
+
+    A URL that is found is soon looked up again: by the link graph, and to be leased.
+    """
     return int.from_bytes(
         blake2b(key.encode(), digest_size=8).digest(), "big", signed=True
     )

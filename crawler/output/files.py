@@ -259,7 +259,12 @@ def read_file(folder: Path, name: str, limit: int) -> bytes | None:
 
 
 def _mode(path: str) -> int | None:
-    """The kind and the permissions of what is at `path`; None if nothing is."""
+    """The kind and the permissions of what is at `path`; None if nothing is.
+
+    A link that leads nowhere counts as nothing; no file is created in its place.
+    """
+    if not os.access(path, os.F_OK):  # most often; an exception would cost more
+        return None
     try:
         return os.lstat(path).st_mode
     except OSError:

@@ -195,18 +195,19 @@ def image_path(
     image_format = _label(image_format, 10) or "bin"
     values = {
         "host": _label(host_key(url), _MAX_HOST) or "host",
-        "path": _folders(url) if "{path" in template else "",
         "stem": _harmless(_stem(url), _MAX_STEM) or "image",
         "sha256": sha256,
         "format": image_format,
         "ext": EXTENSIONS.get(image_format, image_format),
         "width": min(facts.width, _MAX_SIDE),
         "height": min(facts.height, _MAX_SIDE),
-        "page_title": _harmless(facts.page_title, _MAX_STEM) or "untitled",
         "index": min(facts.number, _MAX_SIDE),
     }
+    if "{page_title" in template:
+        values["page_title"] = _harmless(facts.page_title, _MAX_STEM) or "untitled"
     if "{path" not in template and "{data." not in template:  # most often
         return f"{facts.folder}/{template.format(**values)}"
+    values["path"] = _folders(url)
     name = _Template().vformat(template, (), _WithData(values, facts.data))
     return "/".join(filter(None, (facts.folder, *name.split("/"))))
 

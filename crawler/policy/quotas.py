@@ -92,6 +92,8 @@ class Quotas:
         self._bytes = received
         self._usages = usages
         self._grants = grants
+        per_host = (config.max_bytes_per_host, config.max_time_per_host)
+        self._limits_images = per_host != (None, None)
         self._max_pages = config.max_pages if grants is None else 0
         self._max_bytes = config.max_bytes if grants is None else 0
 
@@ -108,7 +110,10 @@ class Quotas:
             (skip := self.sitemaps.check(candidate)) is not None
         ):
             return skip
-        host, destination = candidate.host, candidate.destination
+        destination = candidate.destination
+        if destination == "image" and not self._limits_images:  # most often
+            return None
+        host = candidate.host
         usage = self._usages.usage(host)
         if (rule := usage_reached(self._config, usage, destination)) is not None:
             return Skip("limit_host", rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket as standard
+from select import POLLIN, poll
 from typing import TYPE_CHECKING
 
 from crawler.fetch.connect.proxy import Proxy
@@ -13,9 +13,6 @@ from hub import socket
 if TYPE_CHECKING:
     from hub.ssl import SSLSocket
 
-# A plain number, because using the enum costs more than the call itself.
-_DONT_WAIT = int(standard.MSG_DONTWAIT)
-
 
 class Connection:
     """A connected socket, plain or TLS.
@@ -24,7 +21,9 @@ class Connection:
     socket leads to a proxy. `read_timeout`: seconds, None for no limit.
     """
 
-    __slots__ = ("_sock", "key", "receive_into", "remote_ip", "send", "weak_cipher")
+    __slots__ = (
+        "_poll", "_sock", "key", "receive_into", "remote_ip", "send", "weak_cipher"
+    )  # fmt: skip
 
     weak_cipher: str | None
     """Name of the TLS cipher suite, if it is weak."""
@@ -37,6 +36,7 @@ class Connection:
         read_timeout: float | None,
     ) -> None:
         self._sock = sock
+        self._poll: poll | None = None
         self.key = key
         self.remote_ip = remote_ip
         sock.settimeout(read_timeout)
@@ -47,17 +47,14 @@ class Connection:
     def is_stale(self) -> bool:
         """Whether a byte, an end of stream or an error arrived while it was idle.
 
-        Does not switch. If this returns True, the connection must be closed: the check
-        may have consumed a byte, and unsolicited bytes would be taken for the beginning
-        of the next response.
+        Does not switch. If this returns True, the connection must be closed, since
+        unsolicited bytes would be taken for the beginning of the next response; over
+        TLS the check may have consumed one.
         """
-        try:
-            self._sock.recv(1, _DONT_WAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        if self._poll is None:
+            self._poll = poll()
+            self._poll.register(self._sock.fileno(), POLLIN)
+        return bool(self._poll.poll(0))  # to receive would raise an error most often
 
     def pending_alert(self, error: OSError) -> OSError:
         """Return the TLS alert that explains a failed send, or else `error`.

@@ -72,8 +72,10 @@ class Pool(Generic[C]):
             return None
         oldest_allowed = self._clock() - self._idle_s
         while idle:
-            connection = idle[-1]
-            since = self._remove(connection)
+            connection = idle.pop()
+            since = self._since.pop(connection)
+            if not idle:
+                del self._by_key[key]
             if since <= oldest_allowed:
                 self._expired += 1
             elif connection.is_stale():

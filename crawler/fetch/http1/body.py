@@ -179,9 +179,8 @@ class Body:
         if reader.status >= 300 or reader.status == 206:
             self._wants = None
             return
-        length = next(iter(reader.values("content-length")), "")
-        declared = int(length) if length.isdecimal() and len(length) < 20 else 0
-        if max(declared, self.size) <= MAX_UNWANTED:
+        declared = reader.declared_bytes
+        if declared <= MAX_UNWANTED and self.size <= MAX_UNWANTED:
             return
         start = b"".join(self._pieces)[: self._decide_at]
         wanted = wants(

@@ -121,6 +121,12 @@ class ResponseReader:
         """Whether the body ends where the server closes the connection."""
         return self._framing == "close"
 
+    @property
+    def declared_bytes(self) -> int:
+        """The Content-Length of the head, which is complete; 0 if it has none."""
+        length = self._names.get("content-length")
+        return int(length) if length else 0
+
     def feed(self, data: bytes | memoryview) -> None:
         """Process the next received bytes (not empty; see `feed_eof`)."""
         if self.done:

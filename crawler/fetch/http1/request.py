@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from crawler import __version__
@@ -142,11 +143,20 @@ def _referer(url: str, target: Target) -> str | None:
     The policy is strict-origin-when-cross-origin, the browsers' default (W3C Referrer
     Policy section 3.7), because the query of a page of another origin may be secret.
     """
-    match = URL.fullmatch(url)
-    if match is None or (match[1] == "https" and not target.secure):
+    origin, path = _without_secrets(url)
+    if not origin or (origin.startswith("https:") and not target.secure):
         return None
-    origin = f"{match[1]}://{match[3]}"
-    return origin + (match[6] if origin == target.origin else "/")
+    return origin + (path if origin == target.origin else "/")
+
+
+@lru_cache(maxsize=64)
+def _without_secrets(url: str) -> tuple[str, str]:
+    """The origin, and the path with the query, of a URL; twice "" if it is none.
+
+    The pictures of a page are requested one after the other.
+    """
+    match = URL.fullmatch(url)
+    return ("", "") if match is None else (f"{match[1]}://{match[3]}", match[6])
 
 
 def _basic(userinfo: str) -> str:

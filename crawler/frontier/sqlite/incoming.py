@@ -35,6 +35,12 @@ INSERT INTO url (seq, host_id, url, kind, destination, depth, origin_id, state, 
     redirects, context)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+# Most URLs have no more. Each None among the values takes a quarter of an insert
+# (`pending_updates.py`).
+_INSERT_PLAIN = """
+INSERT INTO url (seq, host_id, url, kind, destination, depth, origin_id, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _KNOWN = """
 SELECT host_id, state, attempts, destination, depth FROM url
 WHERE seq = ?
@@ -93,32 +99,38 @@ class IncomingUrls(StorePart):
 
     def _insert(self, fresh: list[Discovered], first: int, now: float) -> None:
         origins: Origins = {}
+        plain: list[tuple[Any, ...]] = []
         rows: list[tuple[Any, ...]] = []
         queued: list[QueuePosition] = []
         for seq, one in enumerate(fresh, start=first):
             host_id = self._hosts.id_of(host_key(one.url), now)
-            rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
+            row = (seq, host_id, one.url, *self._place(one, origins, now))
+            if one.alt is None and one.context is None and not one.redirects:
+                plain.append(row)
+            else:
+                rows.append((*row, *_described(one)))
             if one.skip is None:
                 queued.append(
                     QueuePosition(host_id, *rank_of(one.destination, one.depth), seq)
                 )
             else:
-                row = (seq, one.skip.reason, one.skip.rule)
-                self._db.execute("INSERT INTO skip VALUES (?, ?, ?)", row)
+                refusal = (seq, one.skip.reason, one.skip.rule)
+                self._db.execute("INSERT INTO skip VALUES (?, ?, ?)", refusal)
                 self._tally(f"skip {one.skip.reason}", 1)
         queues = Counter([position[:2] for position in queued])
         for (host_id, destination), new in queues.items():
             self._hosts.count(host_id, destination, new, now)
         self._next_seq = first + len(fresh)
+        self._db.executemany(_INSERT_PLAIN, plain)
         self._db.executemany(_INSERT, rows)
         self._db.executemany("INSERT INTO queue VALUES (?, ?, ?, ?)", queued)
         self._tally("queued", len(queued))
         self._tally("skip", len(fresh) - len(queued))
 
-    def _values(
+    def _place(
         self, found: Discovered, origins: Origins, now: float
-    ) -> tuple[Any, ...]:
-        """kind, destination, depth, origin_id, state, alt, redirects, context."""
+    ) -> tuple[str, int, int, int, int]:
+        """kind, destination, depth, origin_id, state."""
         origin = (found.parent_url, found.seed_url)
         if origin not in origins:
             query = "INSERT INTO origin VALUES (NULL, ?, ?, ?)"
@@ -131,9 +143,6 @@ class IncomingUrls(StorePart):
             found.depth,
             origins[origin],
             QUEUED if found.skip is None else PENDING_SKIP,
-            found.alt and found.alt.encode("utf-8", "replace").decode(),
-            msgspec.json.encode(found.redirects).decode() if found.redirects else None,
-            msgspec.json.encode(found.context) if found.context else None,
         )
 
     def _find_again(self, found: Discovered, now: float) -> int:
@@ -168,7 +177,8 @@ class IncomingUrls(StorePart):
             self._db.execute(_MOVE, (*ranks, host_id, queue, seq))
         else:
             return 0
-        self._db.execute(_REPLACE, (*self._values(found, {}, now), seq))
+        place = self._place(found, {}, now)
+        self._db.execute(_REPLACE, (*place, *_described(found), seq))
         return int(overturned)
 
     def _find_as_other(self, found: Discovered, seq: int, depth: int) -> int:
@@ -224,6 +234,15 @@ def _skipped(row: tuple[Any, ...]) -> Discovered:
         redirects=decode_hops(redirects) if redirects else (),
         skip=Skip(reason, rule),
         context=decode_context(context) if context else None,
+    )
+
+
+def _described(found: Discovered) -> tuple[str | None, str | None, bytes | None]:
+    """alt, redirects, context."""
+    return (
+        found.alt and found.alt.encode("utf-8", "replace").decode(),
+        msgspec.json.encode(found.redirects).decode() if found.redirects else None,
+        msgspec.json.encode(found.context) if found.context else None,
     )
 
 

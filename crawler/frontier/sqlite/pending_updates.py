@@ -17,15 +17,18 @@ class QueuePosition(NamedTuple):
     seq: int
 
 
-_Row = tuple[int, str | None, str | None, bytes | None, bytes | None, bytes | None, int]
-# The digest comes twice: Python 3.12 takes numbered placeholders for names, and warns.
-_UPDATE = """
-UPDATE url SET state = ?, code = ?, detail = ?, digest = coalesce(?, digest),
-    cached_fields = iif(? IS NULL, cached_fields, ?)
+# What has no code has no detail. Columns that are NULL are in the statement, and not
+# among its values: for each None, and for each object of the type bytes, the module
+# sqlite3 looks for an adapter, which takes as long as half of the statement.
+_STORED = """
+UPDATE url SET state = ?, digest = ?, cached_fields = ?, code = NULL, detail = NULL
 WHERE seq = ?
 """
+_ENDED = "UPDATE url SET state = ?, code = ?, detail = ? WHERE seq = ?"
+_RESPONSE = "UPDATE url SET digest = ?, cached_fields = ? WHERE seq = ?"
 _DELETE = """
-DELETE FROM queue WHERE host_id = ? AND destination = ? AND rank = ? AND seq = ?
+DELETE FROM queue
+WHERE host_id = ? AND destination = ? AND rank = ? AND seq BETWEEN ? AND ?
 """
 
 
@@ -38,7 +41,9 @@ class PendingUpdates:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._positions: list[QueuePosition] = []
-        self._rows: list[_Row] = []
+        self._stored: list[tuple[int, bytearray, bytearray | None, int]] = []
+        self._ended: list[tuple[int, str | None, str | None, int]] = []
+        self._responses: list[tuple[bytearray, bytearray | None, int]] = []
 
     def put(
         self,
@@ -48,17 +53,51 @@ class PendingUpdates:
         detail: str | None,
         stored: StoredResponse | None,
     ) -> None:
-        """The URL at `position` has ended in `state`."""
-        digest, fields = (
-            (None, None) if stored is None else (stored.digest, stored.cached_fields)
-        )
+        """The URL at `position` has ended in `state`.
+
+        Without `stored` it keeps the response that it has.
+        """
         self._positions.append(position)
-        self._rows.append((state, code, detail, digest, digest, fields, position.seq))
+        seq = position.seq
+        if stored is None:
+            self._ended.append((state, code, detail, seq))
+            return
+        fields = stored.cached_fields
+        response = (
+            bytearray(stored.digest),
+            None if fields is None else bytearray(fields),
+        )
+        if code is None and detail is None:  # most often
+            self._stored.append((state, *response, seq))
+        else:
+            self._ended.append((state, code, detail, seq))
+            self._responses.append((*response, seq))
 
     def flush(self) -> None:
         if not self._positions:
             return
-        self._db.executemany(_DELETE, self._positions)
-        self._db.executemany(_UPDATE, self._rows)
-        self._positions.clear()
-        self._rows.clear()
+        self._db.executemany(_DELETE, _runs(self._positions))
+        self._db.executemany(_STORED, self._stored)
+        self._db.executemany(_ENDED, self._ended)
+        self._db.executemany(_RESPONSE, self._responses)
+        for done in (self._positions, self._stored, self._ended, self._responses):
+            done.clear()
+
+
+def _runs(positions: list[QueuePosition]) -> list[tuple[int, int, int, int, int]]:
+    """The positions as ranges of consecutive numbers, which one statement deletes.
+
+    The pictures of a page have such numbers, and end together.
+    """
+    positions.sort()
+    runs: list[tuple[int, int, int, int, int]] = []
+    first = positions[0]
+    before: tuple[int, ...] = first
+    for position in positions:
+        host_id, destination, rank, seq = position
+        if (host_id, destination, rank, seq - 1) != before and before is not position:
+            runs.append((*first, before[3]))
+            first = position
+        before = position
+    runs.append((*first, before[3]))
+    return runs

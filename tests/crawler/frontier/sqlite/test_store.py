@@ -20,6 +20,7 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.sqlite.tables import FORMAT, OLDEST
 from crawler.frontier.store import Content, HostDue, Run
 from crawler.frontier.throttle import HostThrottle
+from crawler.model.crawl import StoredResponse
 from crawler.model.errors import OutputError, StateError
 from tests.helpers.frontier import FAR, found, lease_all, paths
 from tests.helpers.paths import ROOT
@@ -59,6 +60,49 @@ def test_opening_takes_back_leases_and_forgets_what_was_not_committed(
         ("3", 0),
         ("4", 0),
     ]
+    store.close()
+
+
+def test_what_has_ended_leaves_the_queue_and_nothing_else_does(tmp_path: Path) -> None:
+    """Rows are deleted in runs of numbers: those between two runs stay."""
+    store = SqliteStore(tmp_path)
+    names = [str(number) for number in range(8)]
+    store.add([found(name, "page" if name < "4" else "image") for name in names], 0.0)
+    leases = dict(zip(names, lease_all(store, 0.0), strict=True))
+    answer = StoredResponse(b"digest", b"fields")
+    for name in ("6", "0", "4", "7", "1", "3"):  # not in the order of discovery
+        store.finish(leases[name], "page", stored=answer)
+    store.commit()
+    crash(store)
+    store = SqliteStore(tmp_path)
+    assert paths(lease_all(store, 1.0)) == ["2", "5"]
+    store.close()
+
+
+def test_what_is_stored_of_a_url_is_what_it_ended_with(tmp_path: Path) -> None:
+    """Whether or not it has a code, a detail, or a response to be kept."""
+    endings: dict[str, tuple[str | None, str | None, StoredResponse | None]] = {
+        "new": (None, None, StoredResponse(b"1", b"fields")),
+        "bare": (None, None, StoredResponse(b"2")),
+        "changed": ("modified", "the same bytes", StoredResponse(b"3", b"more")),
+        "gone": ("status_4xx", "404", None),
+        "lost": (None, None, None),
+    }
+    store = SqliteStore(tmp_path)
+    for stored in (StoredResponse(b"0", b"before"), None):
+        store.add([found(name) for name in endings], 0.0)
+        for lease in lease_all(store, 0.0):
+            code, detail, after = endings[paths([lease])[0]]
+            kept = (None, None, stored) if stored is not None else (code, detail, after)
+            store.finish(lease, "page", *kept)
+        store.commit()
+        store.requeue_all(0.0, None, keep_cached_fields=True)
+    ended = {paths([lease])[0]: lease.stored for lease in lease_all(store, 0.0)}
+    before = StoredResponse(b"0", b"before")
+    assert ended == {
+        name: before if after is None else after
+        for name, (_, _, after) in endings.items()
+    }
     store.close()
 
 
