@@ -159,7 +159,7 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Stop as stop:
-        if is_out_of_memory(stop):
+        if is_out_of_memory(stop) and not isinstance(stop, OutOfMemoryError):
             stop = OutOfMemoryError()
         _complain(str(stop))
         return stop.exit_code

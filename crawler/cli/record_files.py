@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from crawler.inspect.state import open_state
 from crawler.model.errors import UsageError
 from crawler.workspace.outputs import record_streams
@@ -16,8 +14,7 @@ def record_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     with open_state(source, of_extraction=True) as (_state, config):
-        here = replace(config, dir=str(source))  # a folder that was moved, too
-        files: list[Path] = next(filter(None, record_streams(here)), [])
+        files: list[Path] = next(filter(None, record_streams(config)), [])
     if not files:
         raise UsageError(
             f"{source}: there is no file of records of its crawl; name one instead"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,7 +25,12 @@ from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.engine.stats import Snapshot, combined
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.model.config import Config
-from crawler.model.errors import Stop, UsageError
+from crawler.model.errors import (
+    OutOfMemoryError,
+    Stop,
+    UsageError,
+    is_out_of_memory,
+)
 from crawler.model.record_base import Record
 from crawler.model.records import ErrorRecord, RedirectRecord
 from crawler.model.url import host_key, hostname, parse_seed
@@ -165,7 +170,10 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
         return run_fleet(task, reporter)
     opening = Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
-    with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
+    with (
+        naming(task.config.dir),
+        interruptible(stoppable, partial(_reopen, reporter, stoppable)),
+    ):
         crawl = opening.open(task)
         stoppable.append(crawl)
         seen = _Seen(task.config)
@@ -174,6 +182,30 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
             summary = crawl.run()
     report_end(reporter, summary, task.config, seen.last_error, seen.warnings())
     return summary
+
+
+@contextmanager
+def naming(folder: str) -> Iterator[None]:
+    """Let the commands in what a Stop says name the folder of the crawl."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            stop: Stop = OutOfMemoryError()
+        elif isinstance(error, Stop):
+            stop = error
+        else:
+            raise
+        stop.args = (_with_folder(str(stop), folder),)
+        if stop is error:
+            raise
+        raise stop from error
+
+
+def _with_folder(text: str, folder: str) -> str:
+    from crawler.model.resume_command import with_folder  # most crawls say nothing
+
+    return with_folder(text, folder)
 
 
 def _reopen(reporter: Reporter, running: Sequence[Interruptible]) -> None:
@@ -197,7 +229,8 @@ def report_end(
     `further`: warnings beside those that the summary tells.
     """
     for warning in (*warnings(summary, config), *further):
-        reporter.message(f"orbweb: warning: {config.dir}: {warning}")
+        shown = _with_folder(warning, config.dir)
+        reporter.message(f"orbweb: warning: {config.dir}: {shown}")
     text = result_line(summary, config, last_error)
     reporter.finished(summary, config.dir, text)
 
@@ -308,7 +341,8 @@ class _ConcurrentCrawl:
     def __init__(self, task: Task, reporter: Reporter, opening: Opening) -> None:
         self.config = task.config
         self.code = 0
-        self.crawl = opening.open(task)
+        with naming(task.config.dir):
+            self.crawl = opening.open(task)
         self._seen = _Seen(task.config)
         reporter.attach(self.crawl, self._seen.see, task.config.dir)
         self._reporter = reporter
@@ -317,7 +351,8 @@ class _ConcurrentCrawl:
 
     def run(self) -> None:
         try:
-            summary = self.crawl.run()
+            with naming(self.config.dir):
+                summary = self.crawl.run()
             self.code = summary.exit_code
             seen = self._seen
             report_end(

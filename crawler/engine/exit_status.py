@@ -13,6 +13,8 @@ SEEDS_UNTRUSTED = 5
 SEEDS_FORBIDDEN = 6
 TOO_MANY_FAILURES = 8
 SEEDS_EXCLUDED = 9
+NO_PAGE = 10
+"""The seeds were answered, with an error such as 404 or 500, or led to no page."""
 URLS_WAIT = 75
 """EX_TEMPFAIL of sysexits.h: hosts are parked, or the run was stopped by a signal.
 
@@ -20,6 +22,12 @@ It comes before all others, since a resume may change what they tell.
 """
 
 _AUTHENTICATION = frozenset({401, 403, 407})
+_UNANSWERED = frozenset({
+    "dns_nxdomain", "dns_timeout", "dns_servfail", "connect_refused",
+    "connect_timeout", "connect_unreachable", "blocked_address", "tls_handshake",
+    "proxy", "read_timeout", "total_timeout", "reset", "protocol", "host_parked",
+})  # fmt: skip
+"""The codes of errors for which there was no answer in HTTP, or none that is whole."""
 
 
 def exit_code(
@@ -59,12 +67,14 @@ def _led_on(counts: Mapping[str, int], seeds: int) -> bool:
 def _of_nothing(seed_failures: SeedFailures, excluded: bool) -> int:
     """Zero pages are never a success; the seeds tell why there are none."""
     if not seed_failures:
-        return SEEDS_EXCLUDED if excluded else SEEDS_UNREACHABLE
+        return SEEDS_EXCLUDED if excluded else NO_PAGE
     if any(code == "tls_verify" for code, _ in seed_failures):
         return SEEDS_UNTRUSTED
     if all(status in _AUTHENTICATION for _, status in seed_failures):
         return SEEDS_FORBIDDEN
-    return SEEDS_UNREACHABLE
+    if any(code in _UNANSWERED for code, _ in seed_failures):
+        return SEEDS_UNREACHABLE
+    return NO_PAGE
 
 
 def _failed(

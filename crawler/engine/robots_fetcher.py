@@ -34,6 +34,8 @@ from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_txt import MAX_BYTES, whole_lines
 
 MAX_REDIRECTS = 5
+_BEFORE_REQUEST = frozenset({"dns", "connect", "tls", "proxy"})
+"""Stages of a failure before robots.txt was asked for: it is the host's."""
 
 
 class RobotsFetch(Struct, frozen=True):
@@ -122,7 +124,9 @@ class RobotsFetcher:
             after = failure.retry_after_s
             not_before = None if after is None else self._clock() + after
             return RobotsFetch(record, deferred=True, not_before=not_before)
-        kind, message = type(failure), f"robots.txt: {failure.message}"
+        kind, message = type(failure), failure.message
+        if failure.at_stage not in _BEFORE_REQUEST:
+            message = f"robots.txt: {message}"
         if failure.retry:
             unanswered = kind(message, stage=failure.at_stage, retry=True)
             return RobotsFetch(record, unanswered=unanswered)

@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler import __version__
-from crawler.engine.exit_status import DONE, URLS_WAIT, exit_code
+from crawler.engine.exit_status import DONE, URLS_WAIT, SeedFailures, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
@@ -121,7 +121,7 @@ class RunReport:
         """The exit code of a run that ended for `reason`, and was not interrupted."""
         if reason == "parked":
             return URLS_WAIT
-        counts, failures = self._counts(), self._stats.seed_failures
+        counts, failures = self._counts(), self._seed_failures()
         if reason in _LIMITS and not counts["page"] and not failures:
             return DONE  # the first page is still to come
         return exit_code(
@@ -132,6 +132,24 @@ class RunReport:
             only_files=bool(self._config.api or self._config.records.only_keep),
         )
 
+    def _seed_failures(self) -> SeedFailures:
+        """Those of this run, or those of runs before that still decide."""
+        counts, failures = self._store.counts(), self._stats.seed_failures
+        matters = not counts["page"] or self._config.fail_on == "seed"
+        if failures or not (counts["error"] and matters):
+            return failures
+        from crawler.inspect.links import status_of_error  # for few resumes
+        from crawler.inspect.state import open_states
+        from crawler.workspace.paths import state_folder
+
+        with open_states(state_folder(self._config.dir)) as state:
+            failed = state.urls(("error",), (), ())
+            return {
+                (row.code or "", status_of_error(row))
+                for row in failed
+                if row.depth == 0 and row.destination == "page"
+            }
+
     def summary(self, reason: FinishReason, code: int) -> Summary:
         return Summary(
             code,
@@ -139,7 +157,7 @@ class RunReport:
             self._counts(),
             self._clock() - self._started,
             self._config.dir,
-            None if reason == "done" else self._next_command(),
+            None if reason == "done" else self._next_command(reason),
             self._parked(),
             self._store.changes(),
             *self._shells(),
@@ -157,12 +175,14 @@ class RunReport:
         seeds, pages = len(set(self._config.seeds)), self._store.counts()["page"]
         return shell_count(self._store), seeds_are_shells(self._store, seeds, pages)
 
-    def _next_command(self) -> str:
+    def _next_command(self, reason: FinishReason) -> str:
         from crawler.model.resume_command import resume_command  # often not needed
 
         limits, pages = self._config.limits, self._store.counts()["page"]
         received = self._store.received_bytes()
-        return resume_command(self._config.dir, limits, pages, received)
+        is_over = reason == "limit_time"
+        folder = self._config.dir
+        return resume_command(folder, limits, pages, received, time_is_over=is_over)
 
     def record(
         self,

@@ -54,4 +54,5 @@ class SeedRedirects:
         if self._told <= MAX_NOTICES:
             self._notice(text)
         elif self._told == MAX_NOTICES + 1:
-            self._notice("more seeds redirect elsewhere; `orbweb explain` tells where")
+            where = "`orbweb explain URL` tells where"
+            self._notice(f"more seeds redirect elsewhere; {where}")

@@ -14,6 +14,7 @@ from msgspec import Struct
 from crawler.frontier.state_reader import HostInfo, StateReader, UrlRow
 from crawler.frontier.waits import cause_of
 from crawler.inspect.state_checks import Refusal, StateChecks
+from crawler.inspect.typed_url import find_typed
 from crawler.model.config import Config
 from crawler.model.crawl import Decision, Destination
 from crawler.model.units import exact_bytes, show_seconds
@@ -24,7 +25,6 @@ from crawler.policy.quotas import (
     template_reached,
     usage_reached,
 )
-from crawler.policy.strip_params import ParamStripper
 
 
 class Explanation(Struct, frozen=True):
@@ -57,14 +57,13 @@ class Explanation(Struct, frozen=True):
     """The file of an image in the crawl's folder."""
 
 
-def explain(state: StateReader, config: Config, url: str, now: float) -> Explanation:
-    """What became of the canonical `url`, and why. `now`: seconds since the epoch."""
-    row = state.url(url)
-    if row is None:  # a link to it would have been read so
-        url = ParamStripper(config.scope.strip_params).stripped(url)
-        row = state.url(url)
-    if row is not None:  # the first link to it may have written it another way
-        url = row.url
+def explain(state: StateReader, config: Config, typed: str, now: float) -> Explanation:
+    """What became of the URL that was typed so, and why.
+
+    `now`: seconds since the epoch. Raises UsageError if it is no URL.
+    """
+    meant = find_typed(state, config, typed)
+    url, row = meant.url, meant.row
     host = state.host(host_key(url))
     checks = StateChecks(state, config, now)
     candidate = checks.candidate(url, row)

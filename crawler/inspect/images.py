@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Struct
 
+from crawler.inspect.typed_url import typed_forms
+from crawler.inspect.urls import host_keys
 from crawler.model.content_config import ImagesConfig
 from crawler.model.units import show_bytes
 from crawler.policy.kept_images import check_image
@@ -34,9 +36,12 @@ def image_filter(
 ) -> Callable[[bytes], bool]:
     """Whether the record of an image is meant.
 
-    `pages`: URLs of pages that show it, in which `*` stands for anything; empty: any.
+    `hosts` are names as a user writes them (`host_keys`). `pages`: URLs of pages that
+    show it, as they are typed, in which `*` stands for anything; empty: any. Raises
+    UsageError.
     """
     shown_by = _patterns(pages)
+    hosts = host_keys(tuple(hosts))
 
     def is_meant(line: bytes) -> bool:
         image = _decode(line)
@@ -52,8 +57,14 @@ def image_filter(
 def _patterns(pages: Sequence[str]) -> re.Pattern[str] | None:
     if not pages:
         return None
-    one_of = "|".join(".*".join(map(re.escape, page.split("*"))) for page in pages)
-    return re.compile(one_of, re.DOTALL)
+    return re.compile("|".join(map(_pattern, pages)), re.DOTALL)
+
+
+def _pattern(page: str) -> str:
+    if "*" not in page:
+        return "|".join(map(re.escape, typed_forms(page, "--page")))
+    start = "" if page.startswith("*") or "://" in page else "https?://"
+    return start + ".*".join(map(re.escape, page.split("*")))
 
 
 def image_line(line: bytes) -> str:

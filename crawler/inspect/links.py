@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from crawler.frontier.state_reader import StateReader, UrlRow
 from crawler.frontier.store import STATES, State
+from crawler.inspect.typed_url import TypedUrl
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.link_graph import OutLink, SourceLinks
-from crawler.model.url import canonical
 
 T = TypeVar("T")
 
@@ -80,15 +80,25 @@ class LinkedUrl(Struct, frozen=True):
     """The links of the first documents, at most MAX_SOURCES."""
 
 
+class GroupedLinks(Struct, frozen=True):
+    """The URLs to which links lead, those with the most links first."""
+
+    urls: int
+    links: int
+    """A document counts once for each URL that it links to."""
+    groups: Iterator[LinkedUrl]
+    """Each URL with its links, read when it is asked for."""
+
+
 class Chosen(Struct, frozen=True):
     """Which links are listed: those to which all of it applies."""
 
     broken: bool = False
     redirects: bool = False
     external: bool = False
-    to: str | None = None
-    """A URL that they lead to."""
-    source: str | None = None
+    to: TypedUrl | None = None
+    """The URL that they lead to."""
+    source: TypedUrl | None = None
     """The URL of the document that they are in."""
 
 
@@ -179,7 +189,7 @@ class LinkGraph:
 
     def _status(self, number: int, row: UrlRow) -> int | None:
         if row.state == "error":
-            return _status_of_error(row)
+            return status_of_error(row)
         if row.state not in ("page", "file", "image", "redirect"):
             return None
         document = self._state.links_of(number)
@@ -190,15 +200,25 @@ def list_links(state: StateReader, chosen: Chosen) -> Iterator[LinkLine]:
     """The chosen links, in the order of their documents.
 
     Links of redirects are left out: they belong to the links that lead there. Raises
-    UsageError where a URL of `chosen` is none.
+    UsageError where the crawl has read no document at `chosen.source`.
     """
     graph = LinkGraph(state)
     for document, link in _chosen(state, graph, chosen):
         yield graph.line(document, link)
 
 
-def group_links(state: StateReader, chosen: Chosen) -> Iterator[LinkedUrl]:
-    """The URLs to which the chosen links lead, those with the most links first.
+def count_links(state: StateReader, chosen: Chosen) -> tuple[int, int]:
+    """How many links `list_links` gives, and in how many documents they are."""
+    links = documents = last = 0
+    for document, _link in _chosen(state, LinkGraph(state), chosen):
+        links += 1
+        documents += document.number != last
+        last = document.number
+    return links, documents
+
+
+def group_links(state: StateReader, chosen: Chosen) -> GroupedLinks:
+    """The URLs to which the chosen links lead.
 
     URLs that the crawl does not know are left out. Raises as `list_links`.
     """
@@ -216,7 +236,8 @@ def group_links(state: StateReader, chosen: Chosen) -> Iterator[LinkedUrl]:
         counts[link.target] += 1
     numbers = [number for number in range(1, graph.size) if counts[number]]
     numbers.sort(key=lambda number: -counts[number])
-    for number in numbers:
+
+    def group(number: int) -> LinkedUrl:
         sources = [state.links_of(one[number]) for one in first if one[number]]
         lines = [
             graph.line(
@@ -225,14 +246,16 @@ def group_links(state: StateReader, chosen: Chosen) -> Iterator[LinkedUrl]:
             for source in sources
             if source is not None
         ]
-        yield LinkedUrl(counts[number], tuple(lines))
+        return LinkedUrl(counts[number], tuple(lines))
+
+    return GroupedLinks(len(numbers), sum(counts), map(group, numbers))
 
 
 def _chosen(
     state: StateReader, graph: LinkGraph, chosen: Chosen
 ) -> Iterator[tuple[SourceLinks, OutLink]]:
-    to_url = None if chosen.to is None else _canonical("--to", chosen.to)
-    to_number = 0 if to_url is None else state.number_of(to_url)
+    to = chosen.to
+    to_number = 0 if to is None else state.number_of(to.url)
     for document in _documents(state, chosen.source):
         if graph.state(document.number) == "redirect":
             continue
@@ -243,28 +266,21 @@ def _chosen(
                 and (not chosen.redirects or graph.state(number) == "redirect")
                 and (not chosen.external or graph.is_external(number))
                 and (
-                    to_url is None
-                    or (number == to_number if number else link.url == to_url)
+                    to is None
+                    or (number == to_number if number else link.url in to.forms)
                 )
             ):
                 yield document, link
 
 
-def _documents(state: StateReader, source: str | None) -> Iterator[SourceLinks]:
+def _documents(state: StateReader, source: TypedUrl | None) -> Iterator[SourceLinks]:
     if source is None:
         yield from state.source_links()
         return
-    document = state.links_of(state.number_of(_canonical("--from", source)))
+    document = state.links_of(state.number_of(source.url))
     if document is None:
-        raise UsageError(f"--from {source}: the crawl has read no links there")
+        raise UsageError(f"--from {source.url}: the crawl has read no links there")
     yield document
-
-
-def _canonical(option: str, word: str) -> str:
-    url = canonical(word)
-    if url is None:
-        raise UsageError(f"{option} {word}: not a URL; write https://example.com/page")
-    return url
 
 
 def _redirects(state: StateReader, size: int) -> array[int]:
@@ -276,7 +292,7 @@ def _redirects(state: StateReader, size: int) -> array[int]:
     return targets
 
 
-def _status_of_error(row: UrlRow) -> int | None:
+def status_of_error(row: UrlRow) -> int | None:
     """The status with which the detail of such an error begins (`404 Not Found`)."""
     first = (row.detail or "").partition(" ")[0]
     is_status = row.code in _WITH_STATUS and first.isascii() and first.isdigit()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from crawler.frontier.sqlite import reader
 from crawler.frontier.sqlite.database import (
@@ -56,7 +59,7 @@ def usage_of(folder: Path, shard: int) -> tuple[int, int, int]:
 def open_state(
     folder: Path, *, of_extraction: bool = False
 ) -> Iterator[tuple[StateReader, Config]]:
-    """The state of the crawl in `folder`, and the crawl's configuration.
+    """The state of the crawl in `folder`, and the crawl's configuration, with `folder`.
 
     `of_extraction`: it may be that of an extraction as well, which has records and no
     URLs. Raises UsageError if there is none, StateError if it cannot be read.
@@ -67,7 +70,8 @@ def open_state(
             if run is not None:
                 if not of_extraction:
                     _refuse_extraction(folder, state)
-                yield state, from_json(run.config.encode())
+                config = from_json(run.config.encode())
+                yield state, replace(config, dir=str(folder))
                 return
     raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
 
@@ -77,5 +81,6 @@ def _refuse_extraction(folder: Path, state: StateReader) -> None:
     if name is not None:
         raise UsageError(
             f"{folder} holds what `orbweb extract` has made of {name.decode()}, and no "
-            "crawl; its records can be read, and exported by `orbweb export`"
+            "crawl; its records can be read, and exported by `orbweb export "
+            f"{shlex.quote(str(folder))} --to csv`"
         )

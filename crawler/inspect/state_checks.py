@@ -8,6 +8,7 @@ met in the crawl, or would meet on a resume under the same configuration.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.frontier.state_reader import StateReader, UrlRow
 from crawler.frontier.throttle import Controller, check
@@ -22,7 +23,7 @@ from crawler.policy.chain import compose, scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
-from crawler.policy.scope import ONWARD, Scope
+from crawler.policy.scope import NAMED_SITEMAPS, ONWARD, Scope
 from crawler.policy.traps import Traps
 
 
@@ -65,7 +66,10 @@ class StateChecks:
     def candidate(self, url: str, row: UrlRow | None) -> Candidate:
         """The URL as a candidate; one not discovered counts as linked from a seed."""
         if row is None:
-            return Candidate(url, "a", "page", 1, due=True)
+            found = Candidate(url, "a", "page", 1, due=True)
+            if self._config.scope.check_external and self._is_outside(found):
+                found = replace(found, destination="external")
+            return found
         rel, directive = self._directives(row)
         return Candidate(
             url,
@@ -80,6 +84,10 @@ class StateChecks:
             due=True,
             attempts=row.attempts,
         )
+
+    def _is_outside(self, candidate: Candidate) -> bool:
+        skip = self._scope.check(candidate)
+        return skip is not None and skip.reason == "scope"
 
     def _directives(self, row: UrlRow) -> tuple[str | None, Skip | None]:
         """The `rel` and the robots meta of the link, known by the skip they led to."""
@@ -110,12 +118,22 @@ class StateChecks:
         chain = Chain(scope_checks(self._config.scope, self._scope))
         if (skip := chain.check(candidate)) is not None:
             return Decision(False, skip.rule)
+        return Decision(True, self._rule_that_allows(candidate))
+
+    def _rule_that_allows(self, candidate: Candidate) -> str:
+        """The rule by which `Scope` lets a candidate pass, in the same order."""
         config = self._config.scope
-        if candidate.kind in ONWARD and not self._scope.holds(candidate.url):
-            return Decision(True, f"the seed {candidate.seed_url} leads here")
-        if candidate.destination == "page":
-            return Decision(True, f"scope.within: {config.within}")
-        return Decision(True, f"scope.images_within: {config.images_within}")
+        if candidate.destination == "external":
+            return "scope.check_external: true; links there are not followed"
+        if candidate.destination != "page":
+            return f"scope.images_within: {config.images_within}"
+        if self._scope.holds(candidate.url):
+            return f"scope.within: {config.within}"
+        if candidate.kind in NAMED_SITEMAPS:
+            return "it was named as a sitemap"
+        if candidate.kind in ONWARD:
+            return f"the seed {candidate.seed_url} leads here"
+        return f"it continues {candidate.parent_url}"  # the answer of an API
 
     def seed_redirect(self, url: str) -> str | None:
         """What a redirected seed means for the host of `url`, in words, if one does."""

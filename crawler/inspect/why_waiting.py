@@ -8,6 +8,7 @@ finished crawl is smaller than expected.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Literal
 
@@ -25,6 +26,7 @@ from crawler.frontier.waits import (
 from crawler.inspect.status import Status, pages_left
 from crawler.model.config import Config
 from crawler.model.host import WaitState
+from crawler.model.resume_command import resume_command
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.policy.quotas import is_reached
 
@@ -62,12 +64,14 @@ def why_waiting(
 ) -> list[Blocker]:
     """The reasons, by the number of URLs that they hold back.
 
-    `now`: seconds since the epoch.
+    `config.dir` is the folder that the commands in them name. `now`: seconds since the
+    epoch.
     """
-    waits = [*_no_process(status), *_limits(status, config), *_retries(state, now)]
+    waits = [*_no_process(status, config), *_limits(status, config)]
+    waits += _retries(state, now)
     waits += [*_pauses(state, now), *_intervals(state, status, config, now)]
     waits.sort(key=lambda one: -one.urls)
-    return [*waits, *_ended(status)]
+    return [*waits, *_ended(status, config.dir)]
 
 
 def failures_in_a_row(throttle: HostThrottle) -> str:
@@ -76,10 +80,10 @@ def failures_in_a_row(throttle: HostThrottle) -> str:
     return f"{throttle.failures} {what} in a row, {cause_of(throttle.failure_code)}"
 
 
-def _no_process(status: Status) -> Iterator[Blocker]:
+def _no_process(status: Status, config: Config) -> Iterator[Blocker]:
     queued = status.counts["queued"]
     if queued and status.pid is None:
-        detail = "no process works on it: orbweb resume"
+        detail = f"no process works on it: {_resume(status, config)}"
         yield Blocker("waits", "stopped", queued, detail)
 
 
@@ -87,12 +91,19 @@ def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
     if queued and is_reached(status.counts["page"], limits.max_pages):
         rule = f"limits.max_pages: {limits.max_pages} is reached"
-        detail = f"{rule}; images are still fetched (orbweb resume -n N raises it)"
+        raised = f"{_resume(status, config)} raises it"
+        detail = f"{rule}; images are still fetched ({raised})"
         yield Blocker("waits", "limit_pages", queued, detail)
     max_bytes = limits.max_bytes
     if queued and max_bytes is not None and status.received_bytes >= max_bytes:
         rule = f"limits.max_bytes: {exact_bytes(max_bytes)} is reached"
-        yield Blocker("waits", "limit_bytes", queued, rule)
+        raised = f"{_resume(status, config)} raises it"
+        yield Blocker("waits", "limit_bytes", queued, f"{rule} ({raised})")
+
+
+def _resume(status: Status, config: Config) -> str:
+    pages, received = status.counts["page"], status.received_bytes
+    return resume_command(config.dir, config.limits, pages, received)
 
 
 def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
@@ -165,8 +176,9 @@ def _cause(host: HostWork, config: Config, interval: float) -> str:
     )
 
 
-def _ended(status: Status) -> Iterator[Blocker]:
+def _ended(status: Status, folder: str) -> Iterator[Blocker]:
+    listing = f"orbweb urls {shlex.quote(folder)} --code"
     for code, urls in list(status.reasons["error"].items())[:TOP]:
-        yield Blocker("error", code, urls, f"orbweb urls --code {code} names them")
+        yield Blocker("error", code, urls, f"{listing} {code} names them")
     for code, urls in list(status.reasons["skip"].items())[:TOP]:
-        yield Blocker("skip", code, urls, f"orbweb urls --code {code} names them")
+        yield Blocker("skip", code, urls, f"{listing} {code} names them")

@@ -93,7 +93,7 @@ def faults(site: Site, place: Path, whole: Whole, limit: int) -> tuple[int, list
         if "Traceback" in done.stderr and done.returncode != ABORTED:
             found.append(done.stderr)
         if done.returncode == OutOfMemoryError.exit_code:
-            if not re.search("out of memory.* then `orbweb resume`", done.stderr):
+            if not re.search("out of memory.* then `orbweb resume", done.stderr):
                 found.append(f"said: {done.stderr}")
         elif done.returncode not in (0, ABORTED):
             found.append(f"exit code {done.returncode}: {done.stderr}")

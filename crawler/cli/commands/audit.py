@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import get_args
@@ -76,7 +77,7 @@ def command(
     if unread:
         click.echo(
             f"{counted(unread, 'page')} left out, fetched by an earlier program: "
-            "orbweb recrawl fetches them again",
+            f"orbweb recrawl {shlex.quote(folder)} fetches them again",
             err=True,
         )
     if fails:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -37,7 +38,9 @@ def init(file: str) -> None:
         raise UsageError(f"{file} exists; name another file, or move it away") from None
     except OSError as error:
         raise OutputError(f"{file} can't be written: {error.strerror}") from error
-    click.echo(f"Wrote {file}. Edit it, then: orbweb config check {file}", err=True)
+    click.echo(
+        f"Wrote {file}. Edit it, then: orbweb config check {quote(file)}", err=True
+    )
 
 
 @command.command()
@@ -50,7 +53,7 @@ def check(file: str) -> None:
     seeds = sum(len(job.config.seeds) for job in plan.jobs)
     click.echo(
         f"{file} is valid: {len(plan.jobs)} job(s), {seeds} seed(s). "
-        f"Next: orbweb crawl --config {file}{'' if seeds else ' URL'}",
+        f"Next: orbweb crawl --config {quote(file)}{'' if seeds else ' URL'}",
         err=True,
     )
 

@@ -17,11 +17,8 @@ from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
 from crawler.inspect.why_waiting import failures_in_a_row
 from crawler.model.crawl import Decision
-from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
-from crawler.model.redact import without_userinfo
 from crawler.model.units import show_bytes, show_seconds
-from crawler.model.url import canonical, parse_seed
 from crawler.workspace.paths import state_folder
 
 
@@ -37,27 +34,23 @@ from crawler.workspace.paths import state_folder
 def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
     """Show why URL was or was not crawled by the crawl in DIR (default: here).
 
-    Nothing is fetched unless --fetch-robots is given.
+    URL is as you type it: the scheme and the slash at the end may be missing. Nothing
+    is fetched unless --fetch-robots is given.
     """
-    target = canonical(url) if "://" in url else parse_seed(url).url
-    if target is None:
-        shown = without_userinfo("location", url)[:200]
-        raise UsageError(
-            f"{shown} is not a valid URL; write one such as https://example.com/"
-        )
     with explain_damage(state_folder(folder)):
-        _show(target, folder, as_json, fetch_robots)
+        _show(url, folder, as_json, fetch_robots)
 
 
-def _show(target: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
+def _show(typed: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
     from crawler.inspect.explain import explain
 
     now = time.time()
     with open_state(Path(folder)) as (state, config):
         now -= clock_shift(state, now)
-        found = explain(state, config, target, now)
+        found = explain(state, config, typed, now)
     if fetch_robots:
-        found = msgspec.structs.replace(found, robots=_fetch_decision(config, target))
+        asked = _fetch_decision(config, found.url)
+        found = msgspec.structs.replace(found, robots=asked)
     if as_json:
         echo_json(found)
     else:

@@ -16,10 +16,15 @@ Exit codes
   3    disk full or not writable
   4    no seed could be fetched, or the login failed: network
   5    no seed could be fetched, or the login failed: TLS verification
-  6    no seed could be fetched, or the login failed: authentication
+  6    no seed could be fetched, or the login failed: authentication (401, 403,
+       407)
   7    the state is locked, damaged or of another version
-  8    more failures than --fail-on allows
-  9    every seed is excluded, or nothing matched --only-keep
+  8    more failures than --fail-on allows; audit: --fail-on names what was
+       found; extract: a part of the source could not be read
+  9    every seed is excluded, or nothing matched --only-keep; robots: a URL
+       is disallowed
+  10   the seeds led to no page: they were answered with 404, 500 or another
+       error, or with something else than pages
   71   out of memory; orbweb resume continues
   75   stopped, or ended while URLs wait for hosts that do not answer;
        orbweb resume continues

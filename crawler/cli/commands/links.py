@@ -10,8 +10,16 @@ from pathlib import Path
 import click
 
 from crawler.cli.terminal.formatting import counted, echo_json, printable
-from crawler.inspect.links import Chosen, LinkedUrl, LinkLine, group_links, list_links
+from crawler.inspect.links import (
+    Chosen,
+    GroupedLinks,
+    LinkLine,
+    count_links,
+    group_links,
+    list_links,
+)
 from crawler.inspect.state import open_state
+from crawler.inspect.typed_url import find_typed
 
 OUTCOME = 12
 """Columns for what became of a target; a longer word takes more."""
@@ -47,49 +55,56 @@ def command(
 
     \b
     orbweb links out --broken                    what is broken, and where
-    orbweb links out --to https://example.com/x  all pages that link to this URL
-    orbweb links out --from https://example.com/ all links of this page
+    orbweb links out --to example.com/x          all pages that link to this URL
+    orbweb links out --from example.com          all links of this page
     """
-    chosen = Chosen(broken, redirects, external, to, source)
     grouped = (broken or redirects or external) and to is None and source is None
-    with open_state(Path(folder)) as (state, _config):
-        if as_json:
-            for line in islice(list_links(state, chosen), limit):
-                echo_json(line)
-        elif grouped:
-            _print_groups(folder, islice(group_links(state, chosen), limit))
+    with open_state(Path(folder)) as (state, config):
+        to_url = find_typed(state, config, to, "--to") if to else None
+        from_url = find_typed(state, config, source, "--from") if source else None
+        chosen = Chosen(broken, redirects, external, to_url, from_url)
+        if grouped and not as_json:
+            _print_groups(folder, group_links(state, chosen), limit)
         else:
-            _print_lines(islice(list_links(state, chosen), limit))
+            lines = islice(list_links(state, chosen), limit)
+            links, pages = shown = _print_lines(lines, as_json)
+            if not as_json:
+                links, pages = shown if limit is None else count_links(state, chosen)
+                total = f"{counted(links, 'link')} on {counted(pages, 'page')}"
+                _print_total(total, shown[0] if shown[0] < links else None, "link")
+            if to_url and not to_url.row and not links:
+                click.echo(f"orbweb: the crawl does not know {to_url.url}", err=True)
         if unread := state.pages_without_links():
             click.echo(
                 f"{counted(unread, 'page')} fetched by an earlier program, which kept "
-                "no links: orbweb recrawl fetches them again",
+                f"no links: orbweb recrawl {shlex.quote(folder)} fetches them again",
                 err=True,
             )
 
 
-def _print_lines(lines: Iterable[LinkLine]) -> None:
-    """The links, below their pages."""
+def _print_lines(lines: Iterable[LinkLine], as_json: bool) -> tuple[int, int]:
+    """The links, as JSON or below their pages; how many, and on how many pages."""
     pages = links = 0
     source = None
     for line in lines:
-        if line.source_url != source:
-            source = line.source_url
-            pages += 1
+        links += 1
+        is_new = line.source_url != source
+        source = line.source_url
+        pages += is_new
+        if as_json:
+            echo_json(line)
+            continue
+        if is_new:
             click.echo(printable(source))
         click.echo(f"  {_target(line)}{_text(line)}")
         for hop in _hops(line):
             click.echo(f"  {hop}")
-        links += 1
-    click.echo(f"{counted(links, 'link')} on {counted(pages, 'page')}", err=True)
+    return links, pages
 
 
-def _print_groups(folder: str, groups: Iterable[LinkedUrl]) -> None:
+def _print_groups(folder: str, found: GroupedLinks, limit: int | None) -> None:
     """The targets, above the first pages with a link to each."""
-    urls = links = 0
-    for group in groups:
-        urls += 1
-        links += group.links
+    for group in islice(found.groups, limit):
         target = group.first[0]
         click.echo(f"{_target(target)}  on {counted(group.links, 'page')}")
         for hop in _hops(target):
@@ -97,11 +112,19 @@ def _print_groups(folder: str, groups: Iterable[LinkedUrl]) -> None:
         for line in group.first:
             click.echo(f"{'':<{OUTCOME}}  {printable(line.source_url)}{_text(line)}")
         if more := group.links - len(group.first):
-            words = ["orbweb", "links", folder, "--to", target.target_url]
-            click.echo(
-                f"{'':<{OUTCOME}}  {more:,} more: {printable(shlex.join(words))}"
-            )
-    click.echo(f"{counted(links, 'link')} to {counted(urls, 'URL')}", err=True)
+            url = shlex.quote(target.target_url)
+            hint = f"orbweb links {shlex.quote(folder)} --to {url}"
+            click.echo(f"{'':<{OUTCOME}}  {more:,} more: {printable(hint)}")
+    total = f"{counted(found.links, 'link')} to {counted(found.urls, 'URL')}"
+    _print_total(total, limit if limit and limit < found.urls else None, "URL")
+
+
+def _print_total(total: str, shown: int | None, unit: str) -> None:
+    """`shown`: how many `unit` are listed, if not all."""
+    if shown is not None:
+        first = f"{unit} is" if shown == 1 else f"{shown:,} {unit}s are"
+        total += f"; the first {first} shown"
+    click.echo(total, err=True)
 
 
 def _target(line: LinkLine) -> str:

@@ -223,7 +223,11 @@ def headline(folder: str, status: Status) -> str:
     limit = limit_reached(limits, status.counts["page"], status.received_bytes)
     left = counted(status.counts["queued"], "URL")
     where = f" at the {limit} with {left} left" if limit else ""
-    return f"stopped{where}; `{next_command(folder, status)}` continues"
+    stays = ""
+    if limits.max_time is not None:
+        most = show_seconds(limits.max_time)
+        stays = f", for at most {most} (--max-time none: no limit)"
+    return f"stopped{where}; `{next_command(folder, status)}` continues{stays}"
 
 
 def next_command(folder: str, status: Status) -> str:

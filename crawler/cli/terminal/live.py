@@ -249,4 +249,4 @@ def _one_line_rows() -> Table:
 def _foot(snapshot: Snapshot) -> Text:
     if snapshot.draining:
         return Text(STOPPING, style="bold yellow")
-    return Text("Ctrl-C stops the crawl; orbweb resume continues it", style="dim")
+    return Text("Ctrl-C stops the crawl, and shows what continues it", style="dim")

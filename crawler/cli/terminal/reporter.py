@@ -143,8 +143,14 @@ class Reporter:
             log = self._log_of_exchanges.for_job(job)
             crawl.events.on_exchange(log.exchange)
             crawl.events.on_record(log.record)
-        crawl.events.on_warning(lambda text: self.message(f"orbweb: {text}"))
-        crawl.events.on_notice(lambda text: self.notice(f"orbweb: {text}"))
+
+        def of_job(text: str) -> str:
+            from crawler.model.resume_command import with_folder  # few are told
+
+            return f"orbweb: {with_folder(text, job)}"
+
+        crawl.events.on_warning(lambda text: self.message(of_job(text)))
+        crawl.events.on_notice(lambda text: self.notice(of_job(text)))
 
 
 def _open_file(path: str) -> LogFile:

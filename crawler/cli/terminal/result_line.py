@@ -28,6 +28,7 @@ _FAILURES = {
     6: "Failed, every seed URL was refused",
     8: "Finished with more failures than --fail-on allows",
     9: "Failed, every seed is excluded by robots.txt or by the scope",
+    10: "Failed, the seeds led to no page",
 }
 """By exit code; see `exit_status.py`."""
 
@@ -76,11 +77,9 @@ def _javascript_warning(config: Config) -> str:
 
 def _ending(summary: Summary, config: Config, last_error: str) -> str:
     ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
-    if summary.exit_code == 4 and summary.counts["file"]:
-        ending = "Failed, the seeds led to no page"
     if summary.exit_code == 9 and config.records.only_keep:
         ending = "Failed, nothing was kept"
-    if summary.exit_code in (4, 5, 6) and last_error:
+    if summary.exit_code in (4, 5, 6, 10) and last_error:
         # Robots.txt is asked for first, so an unreachable host fails there.
         ending += f" ({last_error.removeprefix('robots.txt: ')})"
     return ending
@@ -147,6 +146,9 @@ def _next(summary: Summary, config: Config) -> str:
     if summary.next_command:
         return summary.next_command
     fetched = summary.counts["page"] + summary.counts["image"]
+    if summary.exit_code == 9 and config.seeds:  # the rule that excludes it
+        seed, folder = shlex.quote(config.seeds[0]), shlex.quote(config.dir)
+        return f"orbweb explain {seed} {folder}"
     if not fetched and config.seeds:  # the first seed shows why
         return f"orbweb fetch {shlex.quote(config.seeds[0])}"
     return f"orbweb status {shlex.quote(config.dir)}"

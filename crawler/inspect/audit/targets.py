@@ -15,7 +15,7 @@ LOOPS = ("redirect_loop", "too_many_redirects")
 def broken_links(state: StateReader, limit: int) -> Section:
     """URLs that end in an error, with the first pages that link to them."""
     found = Findings("broken_links", "error", "Broken links", limit)
-    for group in group_links(state, Chosen(broken=True)):
+    for group in group_links(state, Chosen(broken=True)).groups:
         line = group.first[0]
         pages = tuple(Related(one.source_url, one.text) for one in group.first)
         found.add(Finding(line.target_url, outcome(line), group.links, pages))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from crawler.cli.commands.help import EXIT_CODES
 from crawler.frontier.sqlite.database import FILE_NAME
 from tests.helpers.crawling import link, page
 from tests.helpers.paths import ROOT
@@ -155,6 +156,12 @@ def a_damaged_state(run: Session) -> int:
     return run("resume", "out", "-q")
 
 
+def again(run: Session, code: int) -> int:
+    """A resume of what has ended has no failure of its own, and the same code."""
+    assert run("resume", "out", "-q") == code
+    return code
+
+
 def a_host_that_does_not_answer(run: Session) -> int:
     (run.folder / "short.toml").write_text(
         "politeness = { park_after = 1, max_park_wait = 0 }", encoding="utf-8"
@@ -181,17 +188,19 @@ CAUSES: dict[int, list[Callable[[Session], int]]] = {
     ],
     3: [lambda run: run.crawl("/", "-d", str(ROOT / "README.md" / "below"))],
     4: [
-        lambda run: run("http://127.0.0.1:9/", "-t", "1", "-d", "out"),
-        lambda run: run.crawl("/gone"),
-        lambda run: run.crawl("/map.xml"),  # a list of pages, and none of them is there
+        lambda run: again(run, run("http://127.0.0.1:9/", "-t", "1", "-d", "out")),
     ],
-    5: [an_untrusted_certificate],
-    6: [lambda run: run.crawl("/locked")],
+    5: [lambda run: again(run, an_untrusted_certificate(run))],
+    6: [lambda run: again(run, run.crawl("/locked"))],
     7: [a_damaged_state],
     8: [lambda run: run.crawl("/", "--exclude", "slow", "--fail-on", "any")],
     9: [
         lambda run: run.crawl("/closed"),
         lambda run: run.crawl("/", "--exclude", "."),
+    ],
+    10: [
+        lambda run: again(run, run.crawl("/gone")),
+        lambda run: run.crawl("/map.xml"),  # a list of pages, and none of them is there
     ],
     71: [out_of_memory],
     75: [
@@ -223,3 +232,5 @@ def test_these_are_all_there_are() -> None:
     assert CODES is not None
     numbers = re.findall(r"(?<![\w.])(\d+)(?=[\s,])", CODES[1])
     assert sorted(map(int, numbers)) == sorted(CAUSES)
+    in_help = re.findall(r"(?m)^  (\d[\d, ]*?)(?:  |$)", EXIT_CODES)
+    assert sorted(int(n) for one in in_help for n in one.split(",")) == sorted(CAUSES)

@@ -290,8 +290,8 @@ def test_depth_counts_links_from_the_seed(serve, tmp_path):
 
 def test_nothing_fetched_is_never_a_success(serve, tmp_path):
     site = serve(index=reply(status=404))
-    assert crawl(config(site, tmp_path / "404")).exit_code == 4
-    assert crawl(config(site, tmp_path / "no", "/none")).exit_code == 4
+    assert crawl(config(site, tmp_path / "404")).exit_code == 10
+    assert crawl(config(site, tmp_path / "no", "/none")).exit_code == 10
     forbidden = serve(index=reply(status=401))
     assert crawl(config(forbidden, tmp_path / "401")).exit_code == 6
     excluded = config(site, tmp_path / "excluded", scope=ScopeConfig(rules=("-.",)))

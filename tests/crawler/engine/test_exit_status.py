@@ -15,7 +15,7 @@ def counts(**known: int) -> dict[str, int]:
         ([], counts(page=1), exit_status.DONE),
         ([("status_5xx", 500)], counts(page=1, error=1), exit_status.DONE),
         ([("connect_refused", None)], counts(error=1), exit_status.SEEDS_UNREACHABLE),
-        ([("status_4xx", 404)], counts(error=1), exit_status.SEEDS_UNREACHABLE),
+        ([("status_4xx", 404)], counts(error=1), exit_status.NO_PAGE),
         ([("tls_verify", None)], counts(error=1), exit_status.SEEDS_UNTRUSTED),
         ([("status_4xx", 401)], counts(error=1), exit_status.SEEDS_FORBIDDEN),
         (
@@ -24,7 +24,18 @@ def counts(**known: int) -> dict[str, int]:
             exit_status.SEEDS_UNREACHABLE,
         ),
         ([], counts(skip=2), exit_status.SEEDS_EXCLUDED),
-        ([], counts(), exit_status.SEEDS_UNREACHABLE),
+        (
+            [("status_5xx", 500), ("reset", None)],
+            counts(error=2),
+            exit_status.SEEDS_UNREACHABLE,
+        ),
+        (
+            [("status_4xx", 401), ("status_4xx", 404)],
+            counts(error=2),
+            exit_status.NO_PAGE,
+        ),
+        ([("redirect_loop", 301)], counts(error=1), exit_status.NO_PAGE),
+        ([], counts(), exit_status.NO_PAGE),
         (
             [],
             counts(image=1),
@@ -35,10 +46,10 @@ def counts(**known: int) -> dict[str, int]:
         (
             [],
             counts(file=1, error=5),
-            exit_status.SEEDS_UNREACHABLE,
+            exit_status.NO_PAGE,
         ),  # a sitemap without a page
         ([], counts(file=1, skip=5), exit_status.SEEDS_EXCLUDED),
-        ([], counts(file=1, queued=5), exit_status.SEEDS_UNREACHABLE),
+        ([], counts(file=1, queued=5), exit_status.NO_PAGE),
     ],
 )
 def test_code(failures, states, code):

@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.inspect.explain import explain
 from crawler.inspect.links import Chosen, list_links
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
 from crawler.model.policy_config import LimitsConfig, ScopeConfig
-from tests.helpers.crawling import config, crawl, endings, page, records, serve
+from tests.helpers.crawling import config, crawl, endings, page, picture, records, serve
 from tests.site.page import reply
 from tests.site.server import Exchange, Handler, Site
 
@@ -112,6 +113,23 @@ def test_links_shows_what_they_answered(serve: Any, tmp_path: Path) -> None:
     status = read_status(tmp_path / STATE_FOLDER)
     assert status is not None
     assert (status.external, status.broken_external) == (2, 1)
+
+
+def test_explain_names_the_rule_that_lets_them_pass(serve: Any, tmp_path: Path) -> None:
+    other = serve(fine=page("x"))
+    site = serve(index=page(links_to(other, "/fine"), picture("/a.png")))
+    crawl(config(site, tmp_path, scope=EXTERNAL))
+    asked = "scope.check_external: true; links there are not followed"
+    with open_state(tmp_path) as (state, settings):
+        for url, rule in (
+            (other.url("/fine"), asked),
+            (other.url("/unknown"), asked),
+            ("http://elsewhere.example/", asked),
+            (site.url("/"), "scope.within: host"),
+            (site.url("/a.png"), "scope.images_within: any"),
+        ):
+            found = explain(state, settings, url, now=0.0)
+            assert (found.scope.allowed, found.scope.rule) == (True, rule)
 
 
 def test_other_rules_still_refuse_them(serve: Any, tmp_path: Path) -> None:

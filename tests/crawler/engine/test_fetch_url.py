@@ -111,9 +111,10 @@ def matches(path: str, found: list[dict[str, Any]], fetched: FetchedUrl) -> bool
     record, skip = written(found, fetched.record.url), fetched.skip
     if skip is not None and skip.reason == "robots_unavailable":
         # Without robots.txt a crawl makes no request; fetch does, and fails, too.
-        robots, code = record["error_message"], record["error_code"]
-        return (
-            robots.startswith("robots.txt: ") and code == shown(fetched)["error_code"]
+        # Where there was no connection, both failed for the same reason.
+        robots, ours = record["error_message"], shown(fetched)
+        return record["error_code"] == ours["error_code"] and (
+            robots.startswith("robots.txt: ") or robots == ours["error_message"]
         )
     if skip is not None:  # requested all the same, since a person asked
         return (record["reason"], record["rule"]) == (skip.reason, skip.rule)

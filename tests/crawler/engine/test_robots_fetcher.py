@@ -9,7 +9,15 @@ import pytest
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.frontier.throttle import HostFeedback
 from crawler.model.crawl import Skip
-from crawler.model.errors import ConnectRefused, Failure, NameNotFound
+from crawler.model.errors import (
+    ConnectRefused,
+    Failure,
+    NameNotFound,
+    NameTimeout,
+    ProxyFailure,
+    ReadTimeout,
+    TlsHandshakeFailure,
+)
 from crawler.model.http import Request, Response, Timings
 from crawler.model.policy_config import RobotsConfig
 from crawler.policy.check import Candidate
@@ -148,13 +156,26 @@ def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
     subject, _ = robots(ConnectRefused("nothing listens"), answer(404))
     fetched = subject.fetch(URL)
     assert isinstance(fetched.unanswered, ConnectRefused)
-    assert fetched.unanswered.message == "robots.txt: nothing listens"
+    assert fetched.unanswered.message == "nothing listens"
     assert fetched.feedback(7.0) == HostFeedback(
         7.0, "failed", failure_code="connect_refused"
     )
     assert not subject.is_cached(URL)
     assert subject.fetch(URL).unanswered is None
     assert subject.check(URL) is None
+
+
+def test_only_what_failed_after_the_request_is_said_of_robots_txt():
+    """Without a connection the host has failed, whatever was to be asked first."""
+    for failure in (NameTimeout("x"), TlsHandshakeFailure("x"), ProxyFailure("x")):
+        subject, _ = robots(failure)
+        assert subject.fetch(URL).unanswered.message == "x"
+    subject, _ = robots(NameNotFound("x"))
+    subject.fetch(URL)
+    with pytest.raises(NameNotFound, match=r"\Ax\Z"):
+        subject.check(URL)
+    subject, _ = robots(ReadTimeout("no byte for 5 s"))
+    assert subject.fetch(URL).unanswered.message == "robots.txt: no byte for 5 s"
 
 
 def test_a_name_that_does_not_exist_is_not_asked_twice():
