@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, unique_words
@@ -14,6 +15,7 @@ from crawler.output.export.condition import Condition
 from crawler.output.export.export import export, export_by_type
 from crawler.output.export.files import STDOUT
 from crawler.output.export.formats import FORMATS
+from crawler.output.export.latest import latest_records
 from crawler.output.export.lines import data_fields, with_data
 from crawler.output.export.selection import DATA, Selection
 from crawler.output.export.writer import Format
@@ -46,6 +48,10 @@ from crawler.output.sink import compression_of
 @click.option(
     "--split-types", is_flag=True, help="A file for each type: FILE-page.csv, ..."
 )
+@click.option(
+    "--latest", is_flag=True,
+    help="Only the last record of each URL, as urls, sitemap and graphml have it",
+)  # fmt: skip
 def command(
     source: tuple[str, ...],
     form: str,
@@ -54,8 +60,11 @@ def command(
     columns: tuple[tuple[str, ...], ...],
     where: str | None,
     split_types: bool,
+    latest: bool,
 ) -> None:
     """Export the records of the crawl in DIR, or in FILEs of records.
+
+    After a recrawl or a retry, a URL has several records; the last one counts.
 
     \b
     orbweb export out -t csv --type page --columns url,status,title -o pages.csv
@@ -69,6 +78,8 @@ def command(
     selection = _selection(
         files, unique_words(types) or chosen.types, unique_words(columns), where
     )
+    if latest or chosen.latest:
+        selection = replace(selection, latest=latest_records(files))
     _check(form, chosen, selection, target, split_types)
     _check_target(target, files)
     if split_types:

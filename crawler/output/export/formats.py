@@ -18,8 +18,8 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(open_parquet, ".parquet", streams=False),
     "jsonl": Format(open_jsonl, ".jsonl"),
     "sqlite": Format(open_sqlite, ".sqlite", streams=False),
-    "urls": Format(open_urls, ".txt", types=("page",), tabular=False),
-    "sitemap": Format(open_sitemap, ".xml", types=("page",), tabular=False),
-    "graphml": Format(open_graphml, ".graphml", tabular=False),
+    "urls": Format(open_urls, ".txt", ("page",), tabular=False, latest=True),
+    "sitemap": Format(open_sitemap, ".xml", ("page",), tabular=False, latest=True),
+    "graphml": Format(open_graphml, ".graphml", tabular=False, latest=True),
 }
 """A new format is a line here."""

@@ -40,11 +40,15 @@ class Selection(Struct, frozen=True):
     """A typed zero for each field of `data` that is known."""
     undeclared: frozenset[str] = frozenset()
     """Further fields of `data` that some records have."""
+    latest: Callable[[Line], bool] | None = None
+    """Whether a record is the last about its URL, if only those are wanted."""
 
     def lines(self, batches: Iterable[Sequence[Line]]) -> Iterator[list[Line]]:
         """The records that are wanted. Raises UnreadableLine."""
         types = frozenset(self.types or RECORD_TYPES)
         for batch in batches:
+            if self.latest is not None:
+                batch = list(filter(self.latest, batch))
             lines = [line for line in batch if kind_of(line) in types]
             if self.where is not None:
                 lines = list(filter(self.where, lines))

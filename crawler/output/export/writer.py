@@ -45,3 +45,5 @@ class Format(Struct, frozen=True):
     """Whether it can be written to stdout."""
     tabular: bool = True
     """Whether the columns can be chosen."""
+    latest: bool = False
+    """Whether it is about URLs, so that only the last record of each counts."""

@@ -26,6 +26,7 @@ from crawler.model.errors import OutputError, UsageError
 from crawler.model.records import (
     AnyRecord,
     ErrorRecord,
+    ItemRecord,
     PageRecord,
     RedirectRecord,
     RunRecord,
@@ -35,6 +36,7 @@ from crawler.output.compression import packer
 from crawler.output.export.condition import Condition
 from crawler.output.export.export import export, export_by_type
 from crawler.output.export.formats import FORMATS
+from crawler.output.export.latest import latest_records
 from crawler.output.export.lines import Row, data_fields, read_batches, rows
 from crawler.output.export.selection import Selection
 from crawler.output.schema_export import all_columns, schema_line
@@ -224,6 +226,42 @@ def test_urls_are_those_of_pages_unless_types_are_named(
     assert target.read_text().split() == [SITE, SITE + "a", SITE + "b?x=1&y=2"]
     assert run("urls", stream, target, Selection(("error", "run"))) == 1
     assert target.read_text() == SITE + "gone\n"
+
+
+def test_the_last_record_of_each_url(tmp_path: Path) -> None:
+    """As after a recrawl: what has gone since is no page, and items are of the last."""
+    stream = tmp_path / "records.jsonl"
+    gone = ErrorRecord(
+        url=SITE + "b", url_id="0" * 16, host="example.com", error_code="status_4xx",
+        error_stage="headers", error_message="410 Gone",
+    )  # fmt: skip
+    item = {"url": SITE, "url_id": url_id_hex(SITE), "host": "example.com"}
+    every: list[AnyRecord] = [
+        page("", title="old"), ItemRecord(index=0, data={"n": 1}, **item),
+        page("a"), page("b"),
+        RunRecord(event="finished"),
+        page("", title="new"), ItemRecord(index=0, data={"n": 2}, **item),
+        gone, page("c"),
+    ]  # fmt: skip
+    stream.write_bytes(lines(every))
+    target = tmp_path / "out"
+    chosen = Selection(("page",), latest=latest_records([stream]))
+    assert run("urls", stream, target, chosen) == 3
+    assert target.read_text().split() == [SITE + "a", SITE, SITE + "c"]
+    run("jsonl", stream, target, Selection(latest=latest_records([stream])))
+    assert [
+        (one["type"], one.get("title"), one.get("data")) for one in as_json(target)
+    ] == [
+        ("page", None, None),
+        ("run", None, None),
+        ("page", "new", None),
+        ("item", None, {"n": 2}),
+        ("error", None, None),
+        ("page", None, None),
+    ]
+    assert {name for name, form in FORMATS.items() if form.latest} == {
+        "urls", "sitemap", "graphml",
+    }  # fmt: skip
 
 
 def locations(path: Path) -> list[str | None]:
