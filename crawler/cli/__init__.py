@@ -144,6 +144,9 @@ _WRITE_ERRORS = frozenset(
 )
 
 
+_ACCESS_ERRORS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
 def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
     """Run one command line of `program`; the exit code."""
     try:
@@ -167,12 +170,30 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
         _discard_stdout()
         return left.exit_code
     except OSError as error:
+        if error.errno in _ACCESS_ERRORS and error.filename:
+            _complain(_no_access(error))
+            return OutputError.exit_code
         if error.errno not in _WRITE_ERRORS:
             raise
         _discard_stdout()
         click.echo(f"orbweb: stdout can't be written: {error.strerror}", err=True)
         return OutputError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _no_access(error: OSError) -> str:
+    """Which file or folder may not be used, and whose it is."""
+    path = os.fsdecode(error.filename)
+    text = f"{path}: {error.strerror}"
+    for place in (path, os.path.dirname(path) or "."):
+        try:
+            owner = os.stat(place).st_uid
+        except OSError:
+            continue
+        if owner != os.geteuid():
+            text += f"; {place} belongs to the user with the id {owner}"
+        break
+    return f"{text}; check owner and mode"
 
 
 def _show_usage(error: click.ClickException) -> None:

@@ -12,7 +12,7 @@ from crawler.cli.state_options import WordList, unique_words
 from crawler.model.errors import UsageError
 from crawler.model.records import RECORD_TYPES
 from crawler.output.export.condition import Condition
-from crawler.output.export.export import export, export_by_type
+from crawler.output.export.export import export, export_by_type, placed
 from crawler.output.export.files import STDOUT
 from crawler.output.export.formats import FORMATS
 from crawler.output.export.latest import latest_records
@@ -75,11 +75,12 @@ def command(
     chosen = FORMATS[form]
     target = Path(output)
     files = [file for one in source or (".",) for file in record_files(Path(one))]
-    selection = _selection(
-        files, unique_words(types) or chosen.types, unique_words(columns), where
-    )
-    if latest or chosen.latest:
-        selection = replace(selection, latest=latest_records(files))
+    with placed(files):
+        selection = _selection(
+            files, unique_words(types) or chosen.types, unique_words(columns), where
+        )
+        if latest or chosen.latest:
+            selection = replace(selection, latest=latest_records(files))
     _check(form, chosen, selection, target, split_types)
     _check_target(target, files)
     if split_types:

@@ -13,7 +13,7 @@ Exit codes
        seeds name
   1    internal error
   2    usage or configuration
-  3    disk full or not writable
+  3    disk full, or a file or folder that may not be read or written
   4    no seed could be fetched, or the login failed: network
   5    no seed could be fetched, or the login failed: TLS verification
   6    no seed could be fetched, or the login failed: authentication (401, 403,

@@ -23,7 +23,7 @@ from crawler.output.datasets.imagefolder import open_imagefolder
 from crawler.output.datasets.samples import CAPTIONS, Samples
 from crawler.output.datasets.webdataset import open_webdataset
 from crawler.output.export.condition import Condition
-from crawler.output.export.export import export
+from crawler.output.export.export import export, placed
 from crawler.output.export.files import STDOUT
 from crawler.output.export.formats import FORMATS
 from crawler.output.export.latest import latest_images
@@ -99,17 +99,20 @@ def command(
     root = Path(folder)
     files = record_files(root)
     limits = _limits(min_image, max_image, unique_words(formats))
-    wanted = [latest_images(files), image_filter(limits, unique_words(hosts), pages)]
-    if where:
-        wanted.append(Condition(where, data_fields(files)))
+    wanted = [image_filter(limits, unique_words(hosts), pages)]
+    with placed(files):
+        wanted.insert(0, latest_images(files))
+        if where:
+            wanted.append(Condition(where, data_fields(files)))
     if limit:
         wanted.append(_first(limit))
     selection = Selection(
         ("image",), where=lambda line: all(one(line) for one in wanted)
     )
     if form is None:
-        for line in chain.from_iterable(selection.lines(read_batches(files))):
-            click.echo(printable(image_line(line)))
+        with placed(files):
+            for line in chain.from_iterable(selection.lines(read_batches(files))):
+                click.echo(printable(image_line(line)))
     elif form in TABLES:
         _write_table(files, form, selection, Path(output))
     else:

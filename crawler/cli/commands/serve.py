@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import hub
-from crawler.cli.serving.crawls import MAX_HOSTS, Crawls
+from crawler.cli.serving.crawls import MAX_HOSTS, Crawls, NoCrawl
 from crawler.cli.serving.http import Connection, HostNames
+from crawler.cli.terminal.formatting import printable
 from crawler.model.errors import UsageError
 from hub.event import Event
 from hub.server import StreamServer
@@ -77,7 +79,11 @@ def command(
     orbweb serve out
     orbweb serve /srv/crawls --listen 0.0.0.0:9090
     """
-    server = _server(folders or (".",), listen, names, max_hosts)
+    crawls = _crawls(folders or (".",))
+    server = _server(crawls, listen, names, max_hosts)
+    for one in crawls.all():
+        if isinstance(one, NoCrawl):
+            click.echo(f"orbweb: {printable(_why_none(one))}", err=True)
     if not quiet:
         _announce(server.address)
     stopped = Event()
@@ -94,14 +100,28 @@ def command(
             server.stop(STOP_S)
 
 
+def _crawls(folders: tuple[str, ...]) -> Crawls:
+    """The crawls to serve. Raises UsageError for a folder that is not there."""
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise UsageError(f"{folder}: there is no such folder")
+    return Crawls(folders)
+
+
+def _why_none(folder: NoCrawl) -> str:
+    if folder.state == "no crawl":
+        return f"{folder.name} holds no crawl yet; those that begin in it are served"
+    return folder.message
+
+
 def _server(
-    folders: tuple[str, ...],
+    crawls: Crawls,
     listen: tuple[str, int],
     names: tuple[str, ...],
     max_hosts: int,
 ) -> StreamServer:
     """A server that listens. Raises UsageError if it can't."""
-    site = _site(folders, max_hosts)
+    site = _site(crawls, max_hosts)
 
     def serve(connection: Any, address: object) -> None:
         answer.serve(connection, address)
@@ -115,7 +135,7 @@ def _server(
     return server
 
 
-def _site(folders: tuple[str, ...], max_hosts: int) -> Site:
+def _site(crawls: Crawls, max_hosts: int) -> Site:
     try:
         from crawler.cli.serving.site import Site
     except ImportError as error:
@@ -124,7 +144,7 @@ def _site(folders: tuple[str, ...], max_hosts: int) -> Site:
         raise UsageError(
             "serve needs prometheus-client: pip install 'orbweb[serve]'"
         ) from error
-    return Site(Crawls(folders), max_hosts)
+    return Site(crawls, max_hosts)
 
 
 def _announce(address: Any) -> None:

@@ -26,7 +26,7 @@ def export(
     """
     written = 0
     with (
-        _places(files),
+        placed(files),
         form.open(target, selection.fields(form.types)) as write,
     ):
         for lines in selection.lines(read_batches(files)):
@@ -43,7 +43,7 @@ def export_by_type(
     many records each file has.
     """
     written: dict[Path, int] = {}
-    with _places(files), ExitStack() as opened:
+    with placed(files), ExitStack() as opened:
         writers: dict[str, tuple[Path, Write]] = {}
         for lines in selection.lines(read_batches(files)):
             for kind, group in by_kind(lines).items():
@@ -57,7 +57,7 @@ def export_by_type(
 
 
 @contextmanager
-def _places(files: Sequence[Path]) -> Iterator[None]:
+def placed(files: Sequence[Path]) -> Iterator[None]:
     """Say in which line of which file an UnreadableLine is, as a UsageError."""
     try:
         yield
