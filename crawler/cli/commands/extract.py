@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from crawler.cli.flags import Flag, GroupedCommand, settings_of
 from crawler.cli.options import extract_options
 from crawler.cli.plan import read_settings
+from crawler.cli.record_files import tell_missing
 from crawler.cli.terminal.formatting import counted, printable
 from crawler.engine.exit_status import DONE, TOO_MANY_FAILURES
 from crawler.model.config import Config
@@ -76,6 +77,7 @@ def command(ctx: click.Context, /, source: tuple[str, ...], **params: Any) -> in
         extracted = extract_warcs([Path(one) for one in source], config, _tell, choice)
     else:
         crawl = config_of_crawl(first)
+        tell_missing(first)
         config = _config(ctx, params, crawl, f"{first.absolute().name}{_SUFFIX}")
         extracted = extract_crawl(first, config, _tell, choice)
     if not params["quiet"]:
