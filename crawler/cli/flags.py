@@ -8,7 +8,7 @@ does not pay for them at its start.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,27 @@ if TYPE_CHECKING:
 
 Convert = Callable[[str, Any], list[Setting]]
 """(option name, value) to settings, for an option that is more than one plain value."""
+
+
+class OneOf(click.Choice[str]):
+    """One of a set of names; a word that is similar to one of them suggests it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            text = error.message.rstrip(".") + similar(str(value), self.choices)
+            self.fail(text, param, ctx)
+
+
+def similar(word: str, names: Iterable[str]) -> str:
+    """`; did you mean 'name'?` for the end of a message; empty if none is similar."""
+    from difflib import get_close_matches  # only for a mistake
+
+    near = get_close_matches(word, list(names), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class Flag(click.Option):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
+from crawler.cli.flags import similar
 from crawler.frontier.store import STATES
+from crawler.model.reasons import ErrorCode, SkipReason
 
 
 class WordList(click.ParamType[tuple[str, ...]]):
@@ -21,9 +25,9 @@ class WordList(click.ParamType[tuple[str, ...]]):
         words = tuple(word.strip() for word in value.split(",") if word.strip())
         for word in words:
             if self._allowed and word not in self._allowed:
-                self.fail(
-                    f"{word!r} is not one of {', '.join(self._allowed)}", param, ctx
-                )
+                names = ", ".join(self._allowed)
+                hint = similar(word, self._allowed)
+                self.fail(f"{word!r} is not one of {names}{hint}", param, ctx)
         return words
 
 
@@ -31,6 +35,9 @@ def unique_words(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """The words of a repeated option, each once."""
     return tuple(dict.fromkeys(word for words in lists for word in words))
 
+
+CODES = (*get_args(ErrorCode), *get_args(SkipReason), "new", "changed", "unchanged")
+"""What --code takes."""
 
 host_option = click.option(
     "--host",
@@ -40,7 +47,7 @@ host_option = click.option(
     help="Only these hosts; repeatable",
 )
 code_option = click.option(
-    "--code", "reasons", type=WordList(), multiple=True,
+    "--code", "reasons", type=WordList(CODES), multiple=True,
     help="Only this error_code, skip reason, or new, changed, unchanged; repeatable",
 )  # fmt: skip
 state_option = click.option(

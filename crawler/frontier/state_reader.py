@@ -110,6 +110,11 @@ class Totals(Struct, frozen=True):
 
     It is empty in a first crawl.
     """
+    queued_images: int
+    """How many of the queued URLs are images, which a limit of pages does not stop.
+
+    Those that wait for another attempt are left out.
+    """
 
 
 class StateReader(Protocol):

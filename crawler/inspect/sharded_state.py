@@ -80,6 +80,7 @@ class ShardedState:
                 for kind in ("error", "skip")
             },
             changes=_sum(one.changes for one in every),
+            queued_images=sum(one.queued_images for one in every),
         )
 
     def count(self, state: State) -> int:

@@ -51,6 +51,8 @@ class Status(Totals, frozen=True, kw_only=True):
     """That time (seconds): what is queued takes at least as long. 0 without a delay."""
     pid: int | None
     """The process that is crawling now; 0 if it is unknown which."""
+    over_limit: int
+    """Pages in the queue that the limit of pages keeps from being fetched."""
 
     @property
     def state(self) -> Literal["running", "stopped", "finished"]:
@@ -94,6 +96,7 @@ def status_of(
         broken_external=int(state.get(EXTERNAL, "broken") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
+        over_limit=max(0, totals.counts["queued"] - totals.queued_images - left),
     )
 
 

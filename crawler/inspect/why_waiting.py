@@ -89,11 +89,12 @@ def _no_process(status: Status, config: Config) -> Iterator[Blocker]:
 
 def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
-    if queued and is_reached(status.counts["page"], limits.max_pages):
+    held = status.over_limit
+    if held and is_reached(status.counts["page"], limits.max_pages):
         rule = f"limits.max_pages: {limits.max_pages} is reached"
         raised = f"{_resume(status, config)} raises it"
         detail = f"{rule}; images are still fetched ({raised})"
-        yield Blocker("waits", "limit_pages", queued, detail)
+        yield Blocker("waits", "limit_pages", held, detail)
     max_bytes = limits.max_bytes
     if queued and max_bytes is not None and status.received_bytes >= max_bytes:
         rule = f"limits.max_bytes: {exact_bytes(max_bytes)} is reached"

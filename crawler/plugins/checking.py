@@ -71,10 +71,12 @@ def available_checks(
 ) -> tuple[list[PluginCheck], tuple[str, ...]]:
     """The checks of a stored configuration, and why some plug-ins cannot be loaded.
 
-    Files may be gone by now, and objects were passed by another program.
+    Files may be gone by now, or be in another folder, and objects were passed by
+    another program. Those that are not found are told in one sentence.
     """
     found: list[PluginCheck] = []
     unavailable: list[str] = []
+    missing: list[str] = []
     if not configs:
         return found, ()
     from crawler.plugins.loading import PluginError, load_plugins
@@ -83,5 +85,13 @@ def available_checks(
         try:
             found += plugin_checks(load_plugins([config]))
         except PluginError as error:
-            unavailable.append(str(error))
+            if isinstance(error.__cause__, ModuleNotFoundError):
+                missing.append(config.use)
+            else:
+                unavailable.append(str(error))
+    if missing:
+        unavailable.append(
+            f"what {', '.join(missing)} would say: not found from this folder; run the "
+            "command where the crawl was started"
+        )
     return found, tuple(unavailable)

@@ -112,7 +112,11 @@ def _statuses(statuses: tuple[str, ...]) -> None:
 
 def _fail_on(limit: str) -> None:
     if limit not in ("any", "seed") and not re.fullmatch(r"\d{1,2}(\.\d+)?%", limit):
-        raise ValueError(f"{limit!r} is not any, seed or a share such as 5%")
+        from difflib import get_close_matches  # only for a mistake
+
+        near = get_close_matches(limit, ("any", "seed"), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{limit!r} is not any, seed or a share such as 5%{hint}")
 
 
 def _rotate(text: str) -> None:

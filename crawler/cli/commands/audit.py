@@ -65,7 +65,7 @@ def command(
     orbweb audit out --fail-on error           for a pipeline: 8 if there are errors
     orbweb audit out --json | jq '.sections[] | select(.count > 0)'
     """
-    with open_state(Path(folder)) as (state, _config):
+    with open_state(Path(folder)) as (state, config):
         found = audit(state, limit or (IN_JSON if as_json else SHOWN))
         unread = state.pages_without_links()
     words = unique_words(fatal)
@@ -73,7 +73,7 @@ def command(
         one.count and {one.name, one.level} & {*words} for one in found.sections
     )
     with reader_may_leave(FAILED if fails else 0):
-        echo_json(found) if as_json else _print(found)
+        echo_json(found) if as_json else _print(found, config.scope.sitemaps)
     if unread:
         click.echo(
             f"{counted(unread, 'page')} left out, fetched by an earlier program: "
@@ -84,7 +84,7 @@ def command(
         raise click.exceptions.Exit(FAILED)
 
 
-def _print(found: Audit) -> None:
+def _print(found: Audit, wants_sitemaps: bool) -> None:
     click.echo(f"{counted(found.pages, 'page')}, {counted(found.links, 'link')}")
     for section in found.sections:
         if section.count:
@@ -96,7 +96,12 @@ def _print(found: Audit) -> None:
     ]
     text = f"Nothing found: {', '.join(nothing)}." if nothing else ""
     if not found.has_sitemap:
-        text += " The crawl has read no sitemap (--sitemaps)."
+        why = (
+            "robots.txt names none that could be read; its URL can be a seed"
+            if wants_sitemaps
+            else "--sitemaps"
+        )
+        text += f" The crawl has read no sitemap ({why})."
     width = min(get_terminal_size().columns, MAX_WIDTH)
     click.echo(f"\n{click.wrap_text(text.strip(), width)}")
 

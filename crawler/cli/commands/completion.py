@@ -9,13 +9,14 @@ import click
 from click.shell_completion import get_completion_class
 
 from crawler.cli import COMPLETION_VARIABLE, orbweb
+from crawler.cli.flags import OneOf
 from crawler.model.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("completion")
-@click.argument("shell", required=False, type=click.Choice(SHELLS))
+@click.argument("shell", required=False, type=OneOf(SHELLS))
 def command(shell: str | None) -> None:
     """Print the completion script for SHELL (default: the shell in $SHELL).
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from crawler.cli.flags import OneOf
 from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, unique_words
 from crawler.model.errors import UsageError
@@ -25,7 +26,7 @@ from crawler.output.sink import compression_of
 @click.command("export")
 @click.argument("source", default=".", metavar="[DIR|FILE...]", nargs=-1)
 @click.option(
-    "-t", "--to", "form", type=click.Choice(list(FORMATS)), required=True,
+    "-t", "--to", "form", type=OneOf(list(FORMATS)), required=True,
     help="The format",
 )  # fmt: skip
 @click.option(

@@ -11,6 +11,7 @@ from typing import get_args
 import click
 import msgspec
 
+from crawler.cli.flags import OneOf
 from crawler.cli.image_limits import image_limits
 from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, host_option, unique_words
@@ -58,7 +59,7 @@ SHARD = 10_000
     "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="List the first N"
 )
 @click.option(
-    "-t", "--to", "form", type=click.Choice([*TABLES, *DATA_SETS]),
+    "-t", "--to", "form", type=OneOf([*TABLES, *DATA_SETS]),
     help="Write the images in this format instead of listing them",
 )  # fmt: skip
 @click.option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from crawler.cli.flags import OneOf
 from crawler.output.schema_export import FORMS
 
 
 @click.command("schema")
 @click.option(
-    "-f", "--format", "form", type=click.Choice(list(FORMS)), default="md",
+    "-f", "--format", "form", type=OneOf(list(FORMS)), default="md",
     show_default=True, help="JSON Schema; typed views for DuckDB; a reader for polars; "
     "SQL tables; Markdown",
 )  # fmt: skip

@@ -241,7 +241,8 @@ def speed_text(status: Status, speed: Speed, now: float) -> str:
     if silence > SILENT_AFTER_S:
         return f"no record for {show_seconds(silence)}"
     text = f"{speed.pages_per_s:.1f} pages/s"
-    if speed.urls_per_s and status.counts["queued"]:
-        left = status.counts["queued"] / speed.urls_per_s
-        text += f"; the URLs known now take about {show_seconds(left)} more"
+    left = status.counts["queued"] - status.over_limit
+    if speed.urls_per_s and left:
+        due = show_seconds(left / speed.urls_per_s)
+        text += f"; the URLs known now take about {due} more"
     return text

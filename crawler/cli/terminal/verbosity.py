@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
+from crawler.cli.flags import OneOf
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -25,7 +27,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("--log-format",),
         {
-            "type": click.Choice(["text", "json"]),
+            "type": OneOf(["text", "json"]),
             "help": "Format of progress, messages and log on stderr",
         },
     ),

@@ -135,7 +135,9 @@ class SqliteStateReader:
         retries, next_retry = self._db.execute(
             "SELECT count(*), min(retry_at) FROM retry"
         ).fetchone()
-        hosts = first_column(self._db.execute("SELECT count(*) FROM host"), 0)
+        hosts, images = self._db.execute(
+            "SELECT count(*), coalesce(sum(images), 0) FROM host"
+        ).fetchone()
         return Totals(
             run=run,
             counts={state: counts[state] for state in STATES},
@@ -145,6 +147,7 @@ class SqliteStateReader:
             next_retry=next_retry,
             reasons={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
             changes=changes_in(counts),
+            queued_images=images,
         )
 
     def count(self, state: State) -> int:

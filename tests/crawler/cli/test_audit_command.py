@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,16 @@ def test_as_text(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> 
     assert "Nothing found: redirect loops, redirect chains, conflicts of" in text
     assert "read no sitemap (--sitemaps)" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_sitemap_that_was_wanted_and_not_found(
+    site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    run(["crawl", site.url("/"), "-d", out, "-w", "0", "-q", "--sitemaps", "-n", "1"])
+    assert run(["audit", out]) == 0
+    text = " ".join(capfd.readouterr().out.split())
+    assert "has read no sitemap (robots.txt names none that could be read;" in text
 
 
 def test_as_json(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:

@@ -164,3 +164,32 @@ def test_sizes_have_their_default_in_help(capsys: pytest.CaptureFixture[str]) ->
     assert "Size at which the next WARC file is begun [default: 1 GB]" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["audit", "--fail-on", "broken_link"], "broken_links"),
+        (["crawl", "http://h.example/", "--fail-on", "sead"], "seed"),
+        (["crawl", "http://h.example/", "--log-format", "jsn"], "json"),
+        (["crawl", "http://h.example/", "--scope", "hots"], "host"),
+        (["crawl", "http://h.example/", "--with", "txt"], "text"),
+        (["export", "--to", "cvs"], "csv"),
+        (["export", "--to", "csv", "--type", "pgae"], "page"),
+        (["images", "--to", "imagefolders"], "imagefolder"),
+        (["images", "--format", "jpg"], "jpeg"),
+        (["images", "--caption", "atl"], "alt"),
+        (["urls", "--state", "eror"], "error"),
+        (["urls", "--code", "status_4x"], "status_4xx"),
+        (["retry", "--code", "status_4x"], "status_4xx"),
+        (["schema", "--format", "duckbd"], "duckdb"),
+        (["completion", "bahs"], "bash"),
+        (["help", "exit-code"], "exit-codes"),
+        (["stauts"], "status"),
+    ],
+)
+def test_one_of_a_set_of_names_is_suggested(
+    words: list[str], meant: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert f"did you mean '{meant}'?" in capfd.readouterr().err

@@ -16,8 +16,10 @@ from crawler.cli import run
 from crawler.cli.commands.status import began_at, read_speed, reason_lines
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
+from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import Blocker
 from crawler.model.config import Config, to_json
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import PageRecord, RunRecord
 from crawler.output.compression import packer
 from tests.helpers.frontier import FAR, found, lease_all
@@ -157,3 +159,28 @@ def test_why_is_broken_at_the_width_of_the_terminal() -> None:
         "                              names them",
     ]
     assert max(map(len, reason_lines(reasons, None))) > 80
+
+
+def test_pages_over_the_limit_are_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Images are still fetched then, and pages are not."""
+    limits = LimitsConfig(max_pages=1)
+    store = SqliteStore(tmp_path / "state")
+    config = Config(dir=str(tmp_path), limits=limits)
+    store.set_run(Run(ULID, to_json(config).decode(), 3))
+    store.add([found(name) for name in "123"], 0.0)
+    store.add([found(name, destination="image") for name in "4567"], 0.0)
+    first, *others = lease_all(store, 0.0)
+    store.finish(first, "page")
+    for lease in others:
+        store.release(lease)
+    store.commit()
+    status = read_status(tmp_path / "state")
+    assert status is not None
+    assert (status.counts["queued"], status.queued_images) == (6, 4)
+    assert status.over_limit == 2
+    assert run(["status", "--why", str(tmp_path)]) == 0
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "limit_pa" in one)
+    assert line.split()[:2] == ["limit_pages", "2"]
+    store.close()

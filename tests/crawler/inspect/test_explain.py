@@ -20,7 +20,7 @@ from crawler.inspect.state import open_state
 from crawler.inspect.state_checks import Refusal
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
-from crawler.model.config import Config
+from crawler.model.config import Config, PluginConfig
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Discovered
 from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
@@ -336,3 +336,16 @@ def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
     assert status is not None
     assert status.reasons["error"] == {"status_4xx": 1}
     site.stop()
+
+
+def test_plugins_that_are_elsewhere_are_told_in_one_line(
+    skips: tuple[Path, Site], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, site = skips
+    with open_state(folder) as (state, config):
+        named = tuple(PluginConfig(f"not_here:{name}") for name in ("A", "B"))
+        found = explain(state, replace(config, plugin=named), site.url("/"), NOW)
+    assert found.unavailable == (
+        "what not_here:A, not_here:B would say: not found from this folder; run the "
+        "command where the crawl was started",
+    )
