@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from crawler.model.crawl import Outcome
 from crawler.model.documents import File, ImageLink, Link, Page
+from crawler.model.http import Response
 from crawler.model.link_graph import NO_LINKS, DocumentFacts, FoundLinks, OutLinks
 from crawler.model.record_base import FetchRecord
 from crawler.model.records import PageRecord, TerminalRecord
 
+MAX_INSECURE = 1000
+"""URLs of http that are kept of a page, beside its links and images."""
 
-def found_links(document: Page | File, strip: Callable[[str], str]) -> FoundLinks:
+
+def found_links(
+    document: Page | File, strip: Callable[[str], str], response: Response | None = None
+) -> FoundLinks:
     """All that a document refers to, as the frontier has these URLs.
 
-    `strip` removes the parameters of `scope.strip_params`.
+    `strip` removes the parameters of `scope.strip_params`. `response`: that of a page,
+    which is also looked through for what it loads over http if it is one of https.
     """
     links = tuple(
         [one if "?" not in one.url else _stripped(one, strip) for one in document.links]
     )
     styles = [ImageLink(one.url, one.kind) for one in document.styles]
-    return FoundLinks(links, (*document.images, *styles))
+    further: Sequence[ImageLink] = ()
+    if response is not None and response.url.startswith("https:"):
+        further = _insecure(document, response)
+    return FoundLinks(links, (*document.images, *styles, *further))
+
+
+def _insecure(document: Page | File, response: Response) -> Sequence[ImageLink]:
+    if b"p://" not in response.body:  # but "s://", as in most pages of https
+        return ()
+    from crawler.extract.body import Body  # few pages of https need it
+    from crawler.extract.insecure import insecure_references, may_be_insecure
+
+    if not may_be_insecure(response.body):
+        return ()
+    charset, media_type = document.charset, document.content_type
+    body = Body(response.url, response.body, media_type, charset, MAX_INSECURE, False)
+    return insecure_references(body)
 
 
 def _stripped(link: Link, strip: Callable[[str], str]) -> Link:

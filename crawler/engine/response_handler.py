@@ -252,7 +252,7 @@ class Reader:
         if robots_meta.noai is not None:
             found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
-            links = found_links(page, self._candidates.strip)
+            links = found_links(page, self._candidates.strip, response)
             return Outcome(lease, record, found, links=links)
         if self._plugins is None:
             return self._finish_page(handle, response, robots_meta, Enriched(page))
@@ -275,7 +275,7 @@ class Reader:
         found = self._candidates.page(lease, page, robots_meta, response.status)
         found += self._requisites(lease, response, page, robots_meta.noimageai)
         saved = self._saved(response, page.content_type)
-        links = found_links(page, self._candidates.strip)
+        links = found_links(page, self._candidates.strip, response)
         if failure is not None:
             return record_builder.failed(
                 lease, response, failure, found, page, saved, links

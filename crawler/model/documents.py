@@ -20,11 +20,13 @@ LinkKind = Literal[
     "og", "stylesheet", "css_import", "script", "font", "media", "object", "preload",
     "manifest",
     "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin", "api",
+    "form",
 ]  # fmt: skip
 """How a URL was found.
 
 The header fields `Link` and `Refresh` have the kinds of `<link>` and of meta refresh.
-The six from `script` on occur in a mirror only (`bodies.mirror`).
+The six from `script` on occur in a mirror only (`bodies.mirror`), and in the link graph
+where an https page has them over http. So does `form`, which is nowhere else.
 """
 
 CharsetSource = Literal["bom", "http", "meta", "detected", "default"]

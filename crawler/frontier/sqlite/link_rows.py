@@ -46,7 +46,7 @@ KINDS: tuple[LinkKind, ...] = (
     "link_canonical", "link_next", "link_alternate", "icon", "lazy", "json", "json_ld",
     "og", "stylesheet", "css_import", "script", "font", "media", "object", "preload",
     "manifest", "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect",
-    "plugin", "api",
+    "plugin", "api", "form",
 )  # fmt: skip
 """What the bytes of `PackedLinks.kinds` mean. A new kind is added at the end."""
 

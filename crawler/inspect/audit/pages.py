@@ -20,9 +20,12 @@ from crawler.model.units import show_bytes
 
 SUBRESOURCES: frozenset[LinkKind] = frozenset(
     {"img", "srcset", "source", "css", "iframe", "lazy", "stylesheet", "css_import",
-     "script", "font", "media", "object"}
+     "script", "font", "media", "object", "preload", "manifest", "form"}
 )  # fmt: skip
-"""What a browser loads with a page; over http it is mixed content on an https page."""
+"""What a browser loads with a page; over http it is mixed content on an https page.
+
+A form that is sent over http is, too: a browser warns of it.
+"""
 
 
 def is_indexed(source: SourceLinks) -> bool:
