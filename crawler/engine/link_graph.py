@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from crawler.model.crawl import Outcome
-from crawler.model.documents import File, ImageLink, Link, Page
+from crawler.model.documents import Alternate, File, ImageLink, Link, Page
 from crawler.model.http import Response
 from crawler.model.link_graph import NO_LINKS, DocumentFacts, FoundLinks, OutLinks
 from crawler.model.record_base import FetchRecord
@@ -32,7 +32,9 @@ def found_links(
     further: Sequence[ImageLink] = ()
     if response is not None and response.url.startswith("https:"):
         further = _insecure(document, response)
-    return FoundLinks(links, (*document.images, *styles, *further))
+    alternates = document.alternates if isinstance(document, File) else ()
+    images = (*document.images, *styles, *further)
+    return FoundLinks(links, images, alternates=alternates)
 
 
 def _insecure(document: Page | File, response: Response) -> Sequence[ImageLink]:
@@ -62,7 +64,7 @@ def out_links(outcome: Outcome) -> OutLinks | None:
     if found is not None and (
         found.links or found.images or isinstance(record, PageRecord)
     ):
-        return OutLinks(found, _facts(record))
+        return OutLinks(found, _facts(record, found.alternates))
     if outcome.lease.stored is None:  # no crawl before has fetched it
         return None
     if isinstance(record, FetchRecord) and record.from_cache != "miss":
@@ -77,11 +79,12 @@ def held(outcome: Outcome) -> int:
     return sum([len(one.url) + len(one.text or "") for one in outcome.links.links])
 
 
-def _facts(record: TerminalRecord) -> DocumentFacts:
+def _facts(record: TerminalRecord, alternates: tuple[Alternate, ...]) -> DocumentFacts:
     if not isinstance(record, FetchRecord):
         return DocumentFacts()
     if not isinstance(record, PageRecord):
-        return DocumentFacts(record.status, record.fetch_ms, record.body_bytes)
+        facts = DocumentFacts(record.status, record.fetch_ms, record.body_bytes)
+        return replace(facts, alternates=alternates) if alternates else facts
     return DocumentFacts(
         record.status,
         record.fetch_ms,

@@ -326,6 +326,11 @@ class File(Struct, frozen=True, tag="file"):
     """In document order, each URL once."""
     styles: tuple[Link, ...] = ()
     """The style sheets that are linked or imported, each once."""
+    alternates: tuple[Alternate, ...] = ()
+    """The pages of a sitemap in other languages.
+
+    One with an empty `hreflang` is a page, and those behind it are its translations.
+    """
 
 
 Document = Page | Image | File

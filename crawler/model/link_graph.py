@@ -25,6 +25,8 @@ class FoundLinks(Struct, frozen=True):
     images: tuple[ImageLink, ...] = ()
     redirects: tuple[Hop, ...] = ()
     """The hops that lead to `links`, if they are where a redirect points."""
+    alternates: tuple[Alternate, ...] = ()
+    """What a sitemap says of translations, as `File.alternates`."""
 
 
 class DocumentFacts(Struct, frozen=True, array_like=True):
@@ -43,7 +45,7 @@ class DocumentFacts(Struct, frozen=True, array_like=True):
     """Link `rel=canonical` of the page or of its header."""
     robots_meta: str | None = None
     alternates: tuple[Alternate, ...] = ()
-    """Links `rel=alternate` with a `hreflang`."""
+    """Links `rel=alternate` with a `hreflang`; of a sitemap, its `File.alternates`."""
 
 
 class OutLinks(Struct, frozen=True):

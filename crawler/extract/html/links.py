@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from crawler.extract.body import MAX_URL_CHARACTERS
-from crawler.model.documents import ImageLink, Link, LinkKind, Page
+from crawler.model.documents import Alternate, ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base
 
 
@@ -19,6 +21,7 @@ class LinkCollector:
         self._characters_left = MAX_URL_CHARACTERS
         self._links: dict[str, Link] = {}
         self._images: dict[str, ImageLink] = {}
+        self._alternates: list[Alternate] = []
 
     @property
     def full(self) -> bool:
@@ -31,6 +34,23 @@ class LinkCollector:
         if url is not None and url not in self._links:
             self._characters_left -= len(url)
             self._links[url] = Link(url, kind, hreflang=hreflang)
+
+    def add_translations(self, href: str, others: Iterable[tuple[str, str]]) -> None:
+        """Collect what the page at `href` is in other languages, as `File` has it.
+
+        `others`: language and URL of each, as written.
+        """
+        url = self._base.join(href) if href else None
+        if url is None:
+            return
+        of_page = [Alternate("", url)]
+        for hreflang, other in others:
+            joined = self._base.join(other) if hreflang and other else None
+            if joined is not None:
+                of_page.append(Alternate(hreflang, joined))
+        self._characters_left -= sum(len(one.url) for one in of_page)
+        if self._characters_left > 0:
+            self._alternates += of_page
 
     def add_image(self, href: str, kind: LinkKind) -> None:
         """Collect the image at `href`, which is as written; ignored if no URL."""
@@ -54,6 +74,10 @@ class LinkCollector:
     @property
     def links(self) -> tuple[Link, ...]:
         return tuple(self._links.values())
+
+    @property
+    def alternates(self) -> tuple[Alternate, ...]:
+        return tuple(self._alternates)
 
     @property
     def images(self) -> tuple[ImageLink, ...]:

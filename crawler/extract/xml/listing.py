@@ -39,7 +39,9 @@ def read_listing(
         return root.name if root else ""
     links = LinkCollector(Base(url), max_links)
     _READERS_BY_ROOT[root.name](chain((root,), found), links)
-    return File(media_type, charset, links.links, links.images)
+    return File(
+        media_type, charset, links.links, links.images, alternates=links.alternates
+    )
 
 
 def read_text_listing(texts: Iterable[str], body: Body) -> File:

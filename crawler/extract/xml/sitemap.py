@@ -30,17 +30,25 @@ _begins_with_url = re.compile(r"\s*+https?://\S++[ \t]*+(?:[\r\n]|\Z)", re.I).ma
 
 def read_sitemap(elements: Iterable[Element], links: LinkCollector) -> None:
     """Add the URLs of a sitemap or of an index, and its images and translations."""
+    page, others = "", list[tuple[str, str]]()
     for element in elements:
         if element.name == "loc":
             if element.namespace == _IMAGES or element.parent == "image":
                 links.add_image(element.text, "sitemap")
             elif element.parent == "url":
-                links.add(element.text, "sitemap")
+                page = element.text
+                links.add(page, "sitemap")
             elif element.parent == "sitemap":
                 links.add(element.text, "sitemap_index")
         elif element.name == "link" and element.attributes.get("rel") == "alternate":
             language = element.attributes.get("hreflang", "").strip()[:_MAX_LANGUAGE]
-            links.add(element.attributes.get("href", ""), "sitemap", language or None)
+            href = element.attributes.get("href", "")
+            links.add(href, "sitemap", language or None)
+            others.append((language, href))
+        elif element.name == "url":
+            if others:
+                links.add_translations(page, others)
+            page, others = "", []
         if links.full:
             return
 

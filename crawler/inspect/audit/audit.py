@@ -20,9 +20,10 @@ def audit(state: StateReader, limit: int) -> Audit:
     """
     graph = LinkGraph(state)
     sitemap = Sitemap(graph, limit)
+    translations = Translations(state, graph, limit)
     of_pages: Sequence[Check] = (
         Canonicals(state, graph, limit),
-        Translations(state, graph, limit),
+        translations,
         *page_checks(state, limit),
     )
     pages = links = 0
@@ -36,6 +37,8 @@ def audit(state: StateReader, limit: int) -> Audit:
             pages += 1
             for check in of_pages:
                 check.take(source)
+        else:
+            translations.take_sitemap(source)
     sections: list[Section] = [broken_links(state, limit)]
     sections += redirects(state, graph, limit)
     for check in (*of_pages, sitemap):

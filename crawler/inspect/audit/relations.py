@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -9,9 +10,12 @@ from crawler.frontier.state_reader import StateReader
 from crawler.inspect.audit.findings import Finding, Findings, Related, Section
 from crawler.inspect.audit.pages import is_indexed
 from crawler.inspect.links import LinkGraph
+from crawler.model.documents import Alternate
 from crawler.model.link_graph import SourceLinks
 
 _MAX_CACHED = 1 << 14
+MAX_IN_SITEMAPS = 1_000_000
+"""Translations in sitemaps that are looked at; they are held in memory."""
 _NAMES = {
     "redirect": "a redirect", "file": "a file", "image": "an image", "error": "an error"
 }  # fmt: skip
@@ -66,7 +70,8 @@ class Canonicals:
 class Translations:
     """Pages that name another as a translation, and are not named by it.
 
-    Search engines ignore such a pair. Both pages have to be in the crawl.
+    Search engines ignore such a pair. A page names what its HTML, its header or the
+    entry of a sitemap about it does. Both pages have to be in the crawl.
     """
 
     def __init__(self, state: StateReader, graph: LinkGraph, limit: int) -> None:
@@ -74,17 +79,46 @@ class Translations:
         self._found = Findings(
             "hreflang_without_return", "warning", "Translations without a return", limit
         )
+        self._with_own = array("q")
+        """Numbers of the pages that name translations themselves."""
+        self._in_sitemaps: dict[int, tuple[Alternate, ...]] = {}
+        """What sitemaps say of a page, by its number."""
+        self._left = MAX_IN_SITEMAPS
         self._named = lru_cache(_MAX_CACHED)(self._urls_named)
 
     def take(self, source: SourceLinks) -> None:
+        if source.facts.alternates:
+            self._with_own.append(source.number)
+
+    def take_sitemap(self, source: SourceLinks) -> None:
+        """Take what a sitemap says of its pages."""
+        number = 0
         for one in source.facts.alternates:
-            if one.url == source.url:
-                continue
-            number = self._state.number_of(one.url)
-            problem = self._problem(source.url, number) if number else ""
+            if not one.hreflang:
+                number = self._state.number_of(one.url)
+            elif number and self._left:
+                self._left -= 1
+                known = self._in_sitemaps.get(number, ())
+                self._in_sitemaps[number] = (*known, one)
+
+    def sections(self) -> Iterable[Section]:
+        for number in sorted({*self._with_own, *self._in_sitemaps}):
+            if self._graph.state(number) == "page":
+                self._look_at(number)
+        yield self._found.section()
+
+    def _look_at(self, number: int) -> None:
+        page = self._graph.row(number).url
+        alternates: dict[str, str] = {}
+        for one in self._alternates(number):
+            alternates.setdefault(one.url, one.hreflang)
+        for url, hreflang in alternates.items():
+            other = 0 if url == page else self._state.number_of(url)
+            problem = self._problem(page, other) if other else ""
             if problem:
-                detail = f"{one.hreflang}: {problem}"
-                self._found.add(Finding(source.url, detail, 0, (Related(one.url),)))
+                self._found.add(
+                    Finding(page, f"{hreflang}: {problem}", 0, (Related(url),))
+                )
 
     def _problem(self, url: str, number: int) -> str:
         target = self._graph.target(number)
@@ -95,12 +129,12 @@ class Translations:
         return "it does not name this page"
 
     def _urls_named(self, number: int) -> frozenset[str]:
-        page = self._state.links_of(number)
-        alternates = () if page is None else page.facts.alternates
-        return frozenset(one.url for one in alternates)
+        return frozenset(one.url for one in self._alternates(number))
 
-    def sections(self) -> Iterable[Section]:
-        yield self._found.section()
+    def _alternates(self, number: int) -> tuple[Alternate, ...]:
+        page = self._state.links_of(number)
+        own = () if page is None else page.facts.alternates
+        return (*own, *self._in_sitemaps.get(number, ()))
 
 
 class Sitemap:

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crawler.cli import run
-from tests.helpers.crawling import page
+from tests.helpers.crawling import page, serve
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Site
+
+__all__ = ["serve"]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,25 @@ def test_a_sitemap_that_was_wanted_and_not_found(
     assert run(["audit", out]) == 0
     text = " ".join(capfd.readouterr().out.split())
     assert "has read no sitemap (robots.txt names none that could be read;" in text
+
+
+def test_translations_that_a_sitemap_names(
+    serve: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pages: dict[str, Any] = {"en": page("en"), "de": page("de"), "index": page()}
+    site = serve(**pages)
+    names = f'<xhtml:link rel="alternate" hreflang="de" href="{site.url("/de")}"/>'
+    listed = reply(
+        '<urlset xmlns:xhtml="http://www.w3.org/1999/xhtml"><url><loc>'
+        f"{site.url('/en')}</loc>{names}</url></urlset>",
+        "application/xml",
+    )
+    site.pages = {**site.pages, "map.xml": listed}
+    out = str(tmp_path / "out")
+    run(["crawl", site.url("/"), site.url("/map.xml"), "-d", out, "-w", "0", "-q"])
+    assert run(["audit", out, "--fail-on", "hreflang_without_return"]) == 8
+    text = capfd.readouterr().out.replace(site.base, "")
+    assert "/en  de: it does not name this page\n      /de\n" in text
 
 
 def test_as_json(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,12 @@ import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
+from crawler.extract.xml.listing import read_listing
 from crawler.frontier.state_reader import StateReader
 from crawler.inspect.audit.audit import audit
 from crawler.inspect.audit.findings import Finding, Section
 from crawler.inspect.links import Chosen, list_links
-from crawler.model.documents import Alternate, ImageLink, Link
+from crawler.model.documents import Alternate, File, ImageLink, Link
 from crawler.model.link_graph import DocumentFacts
 from tests.helpers.stored_site import LOOP, NOT_FOUND, Stored, moved, stored_site
 
@@ -160,6 +161,49 @@ def test_translations_without_a_return(tmp_path: Path) -> None:
     assert [(one.detail, related(one)) for one in found.findings] == [
         ("fr: it does not name this page", [("fr", None)]),
         ("es: it is 404 Not Found", [("es", None)]),
+    ]
+
+
+def entry(path: str, **others: str) -> str:
+    links = "".join(
+        f'<xhtml:link rel="alternate" hreflang="{language}" href="{at(url)}"/>'
+        for language, url in others.items()
+    )
+    return f"<url><loc>{at(path)}</loc>{links}</url>"
+
+
+def test_translations_in_a_sitemap(tmp_path: Path) -> None:
+    """What the entry of a page names, the page does, whether or not its HTML does."""
+    entries = (
+        entry("en", de="de", fr="fr", en="en"),
+        entry("de", en="en"),
+        entry("fr"),
+        entry("both", es="es"),
+    )
+    text = (
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" '
+        'xmlns:xhtml="http://www.w3.org/1999/xhtml">' + "".join(entries) + "</urlset>"
+    )
+    url = at("sitemap.xml")
+    read = read_listing([text.encode()], url, "application/xml", None, 100)
+    assert isinstance(read, File)
+    assert [(one.hreflang, one.url) for one in read.alternates][:5] == [
+        ("", at("en")), ("de", at("de")), ("fr", at("fr")), ("en", at("en")),
+        ("", at("de")),
+    ]  # fmt: skip
+    found = sections(
+        tmp_path,
+        {
+            "": page("en"),
+            **{name: page() for name in ("en", "de", "fr", "both")},
+            "es": in_languages(it="both"),
+            "sitemap.xml": Stored(
+                "file", DocumentFacts(200, alternates=read.alternates), read.links
+            ),
+        },
+    )["hreflang_without_return"]
+    assert [(one.url, one.detail) for one in found.findings] == [
+        (at("en"), "fr: it does not name this page")
     ]
 
 
