@@ -42,47 +42,46 @@ class Carrier(Protocol):
 class LocalCarrier:
     """Reads the outboxes of the other shards, whose states are in the same `folder`.
 
-    So it has nothing to send: what is committed can be read.
+    So it has nothing to send: what is committed can be read. The state of each shard is
+    looked at once a round, for all shards of this process: a round ends when one of
+    them receives again.
     """
 
     def __init__(self, folder: Path, shards: int) -> None:
-        self._folder = folder
-        self._shards = shards
-        self._readers: dict[tuple[int, int], OutboxReader] = {}
+        self._readers = [
+            OutboxReader(state_folder(shard_folder(folder, source)), source)
+            for source in range(shards)
+        ]
+        self._served: set[int] = set()
+        """The shards that have received in this round."""
 
     def send(self, mail: Mailbox) -> None:
         """What is committed can be read."""
 
     def receive(self, mail: Mailbox) -> list[Message]:
+        if not self._served or mail.shard in self._served:
+            self._served.clear()
+            for reader in self._readers:
+                reader.look()
+        self._served.add(mail.shard)
         return [
             message
-            for reader, source in self._of(mail.shard)
-            for message in reader.messages(mail.expected(source))
+            for source, reader in enumerate(self._readers)
+            if source != mail.shard
+            for message in reader.messages(mail.shard, mail.expected(source))
         ]
 
     def tell_safe(self, mail: Mailbox, safe: Mapping[int, Mark]) -> None:
         """It is in the state of the shard, and can be read."""
 
     def acknowledgements(self, mail: Mailbox) -> list[tuple[int, Mark]]:
-        told = [(source, reader.safe()) for reader, source in self._of(mail.shard)]
+        told = [
+            (source, reader.safe(mail.shard))
+            for source, reader in enumerate(self._readers)
+            if source != mail.shard
+        ]
         return [(shard, mark) for shard, mark in told if mark is not None]
 
     def close(self) -> None:
-        for reader in self._readers.values():
+        for reader in self._readers:
             reader.close()
-        self._readers.clear()
-
-    def _of(self, shard: int) -> list[tuple[OutboxReader, int]]:
-        """The readers of a shard, each with the other shard whose state it reads."""
-        return [
-            (self._reader(source, shard), source)
-            for source in range(self._shards)
-            if source != shard
-        ]
-
-    def _reader(self, source: int, to: int) -> OutboxReader:
-        reader = self._readers.get((source, to))
-        if reader is None:
-            state = state_folder(shard_folder(self._folder, source))
-            reader = self._readers[source, to] = OutboxReader(state, source, to)
-        return reader
