@@ -16,6 +16,7 @@ from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.engine.builder import check_config
 from crawler.engine.changed_settings import shown
+from crawler.engine.exit_status import URLS_WAIT
 from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
@@ -150,6 +151,12 @@ def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> S
         Watched(reporter.view, supervisor.snapshot),
     ):
         summary = supervisor.run()
+        if config.warc.wacz and not supervisor.is_interrupted:
+            from crawler.engine.packing import pack_archive
+
+            pack_archive(config, time.time(), lambda: not supervisor.is_interrupted)
+            if supervisor.is_interrupted:
+                summary = replace(summary, exit_code=URLS_WAIT)
     errors = supervisor.snapshot().last_errors
     report_end(reporter, summary, config, errors[-1][2] if errors else "")
     return summary

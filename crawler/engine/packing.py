@@ -13,7 +13,6 @@ from pathlib import Path
 
 from crawler import __version__
 from crawler.model.config import Config
-from crawler.output.lines import stream_files
 from crawler.output.warc.files import existing_files
 from crawler.output.warc.wacz import (
     About,
@@ -23,7 +22,7 @@ from crawler.output.warc.wacz import (
     pages_of_index,
     pages_of_records,
 )
-from crawler.workspace.outputs import jsonl_files
+from crawler.workspace.outputs import parts_of, record_streams
 from crawler.workspace.paths import wacz_file, warc_folder
 from hub.threadpool import ThreadPool
 
@@ -39,14 +38,23 @@ def packer(
 
     def run(is_wanted: Callable[[], bool]) -> None:
         close_archive()
-        ThreadPool(1, "wacz").spawn(_pack, config, clock(), is_wanted).get()
+        pack_archive(config, clock(), is_wanted)
 
     return run
 
 
+def pack_archive(config: Config, now: float, is_wanted: Callable[[], bool]) -> None:
+    """Pack the archive of a crawl, or those of all its shards. Switches.
+
+    `now`: seconds since the epoch. Raises as `packer`.
+    """
+    ThreadPool(1, "wacz").spawn(_pack, config, now, is_wanted).get()
+
+
 def _pack(config: Config, now: float, is_wanted: Callable[[], bool]) -> None:
-    prefix = config.warc.prefix
-    files = existing_files(warc_folder(config.dir), prefix)
+    prefix, folder = config.warc.prefix, warc_folder(config.dir)
+    prefixes = [one.warc.prefix for one in parts_of(config)]
+    files = [file for one in prefixes for file in existing_files(folder, one)]
     warcs = [file for file in files if file.name.endswith(".warc.gz")]
     if not warcs:  # nothing has answered, and the file has to hold one
         return
@@ -66,7 +74,6 @@ def _pack(config: Config, now: float, is_wanted: Callable[[], bool]) -> None:
 
 def _pages(config: Config, warcs: list[Path]) -> Iterator[Page]:
     """The pages of the records, or of the index where no file has the records."""
-    streams = (stream_files(path) for path in jsonl_files(config).values())
-    if files := next(filter(None, streams), None):
+    if files := next(filter(None, record_streams(config)), None):
         return pages_of_records(files)
     return pages_of_index(warcs)

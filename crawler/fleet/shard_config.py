@@ -19,7 +19,6 @@ def refuse_for_shards(config: Config) -> None:
     """Raise UsageError for a setting that needs a crawl of one process."""
     settings = {
         "bodies.mirror": config.bodies.mirror,
-        "warc.wacz": config.warc.wacz,
         "images.phash": config.images.are_hashed,
         "scope.dedupe_content": config.scope.dedupe_content,
     }

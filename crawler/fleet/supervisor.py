@@ -191,6 +191,10 @@ class Supervisor:
         self._signals.append(signum)
         self._tell(Interrupt(signum))
 
+    @property
+    def is_interrupted(self) -> bool:
+        return bool(self._signals)
+
     def reopen_outputs(self) -> None:
         """Go on in new files of records, where theirs were moved away."""
         self._tell(Reopen())

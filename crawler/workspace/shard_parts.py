@@ -25,7 +25,8 @@ def as_parts(config: Config) -> list[Config]:
 def as_part(config: Config, shard: int) -> Config:
     """The crawl as one of its shards has its folder and files."""
     folder = str(shard_folder(config.dir, shard))
-    part, http, warc = part_of(folder), config.http, config.warc
+    part, http = part_of(folder), config.http
+    warc = replace(config.warc, wacz=False)  # all parts are packed together
     return replace(
         config,
         dir=folder,

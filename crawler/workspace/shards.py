@@ -33,7 +33,7 @@ from crawler.workspace.open import (
     remove_crawl,
     ulid,
 )
-from crawler.workspace.outputs import files_of, output_files
+from crawler.workspace.outputs import files_of, warc_files
 from crawler.workspace.paths import state_folder
 from crawler.workspace.shard_parts import parts_there
 
@@ -102,14 +102,14 @@ def refuse_folder(config: Config, parts: Sequence[Config], mode: Mode) -> None:
             with closing(FleetFile(folder)) as file:
                 refuse_to_overwrite(config.dir, file.fleet(), [])
     else:
-        refuse_files(config.dir, files_of(parts))
+        refuse_files(config.dir, [*files_of(parts), *warc_files(config)])
 
 
 def remove_fleet(config: Config, parts: Sequence[Config]) -> None:
     """Remove what a crawl in the folder has, by shards or not; its images stay."""
     state = state_folder(config.dir)
     parts = [*parts, *parts_there(config.dir)]
-    remove_crawl(state, [*files_of(parts), *output_files(config)])
+    remove_crawl(state, files_of([*parts, config]))
 
 
 def changed_fleet(fleet: Fleet, config: Config) -> tuple[Fleet, tuple[Change, ...]]:

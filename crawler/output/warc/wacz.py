@@ -102,7 +102,7 @@ class _PageRecord(msgspec.Struct):
     """What is taken from a record of a page."""
 
     run_id: str
-    seq: int
+    url_id: str
     url: str
     ts: str
     status: int
@@ -127,7 +127,7 @@ def pages_of_records(files: Iterable[Path]) -> Iterator[Page]:
                 raise UsageError(f"{place_of(line, files)}: {error}") from error
             if one is not None and one.status == 200:
                 text = one.text or one.markdown or ""
-                name = f"{one.run_id}-{one.seq}"
+                name = f"{one.run_id}-{one.url_id}"  # shards count `seq` each
                 yield Page(one.url, one.ts, name, one.title or "", text)
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
+from crawler.engine.packing import pack_archive
 from crawler.engine.uploading import Uploading
 from crawler.fleet.messages import Ended
 from crawler.fleet.outcome import summarise
@@ -28,6 +29,7 @@ from crawler.frontier.state_reader import StateReader
 from crawler.frontier.store import Content
 from crawler.inspect.sharded_state import ShardedState
 from crawler.model.config import Config
+from crawler.model.content_config import WarcConfig
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
@@ -44,6 +46,7 @@ from crawler.workspace.shards import locked_fleet, remove_fleet
 from tests.helpers.many_hosts import ManyHosts
 from tests.helpers.object_store import BUCKET, ObjectStore
 from tests.helpers.shard_crawls import RUN_ID, ShardCrawls, as_crawl
+from tests.helpers.waczs import read_wacz
 
 PAGES = 60
 
@@ -206,8 +209,8 @@ REFUSED = {
         "no plug-in of this name",
     ),
     "another seed": (
-        ["crawl", "URL", "-d", "many", "-N", "--processes", "2", "--wacz"],
-        "--processes: warc.wacz needs",
+        ["crawl", "URL", "-d", "many", "-N", "--processes", "2", "--mirror"],
+        "--processes: bodies.mirror needs",
     ),
     "one shard of it": (
         ["resume", "many/state/shards/001"],
@@ -316,6 +319,20 @@ def test_records_of_shards_go_to_object_storage(site, tmp_path, monkeypatch, cap
     ]
     assert sum(json.loads(line)["type"] == "page" for line in lines) == PAGES
     assert stream_files(outputs(as_parts(config)[0])[0].path) == []
+
+
+def test_one_wacz_file_has_the_archives_of_all_shards(site, tmp_path):
+    warc = WarcConfig(write=True, wacz=True, prefix="News")
+    config = _config(tmp_path, site, warc=warc)
+    ShardCrawls(config, 3).run()
+    assert [*tmp_path.glob("*.wacz")] == []
+    pack_archive(config, time.time(), lambda: True)
+    packed = read_wacz(tmp_path / "News.wacz")
+    assert len(packed.warcs) == 3
+    assert {one["url"] for one in packed.pages} == {site.url(n) for n in range(PAGES)}
+    assert len({one["id"] for one in packed.pages}) == len(packed.pages) == PAGES
+    remove_fleet(config, [])
+    assert [*tmp_path.rglob("News*")] == []
 
 
 @pytest.mark.parametrize("processes", [None, "2"])

@@ -21,6 +21,7 @@ from tests.helpers.killed_fleet import (
 )
 from tests.helpers.many_hosts import ManyHosts
 from tests.helpers.members import PAGES, PASSWORD, USER, Members, members_site
+from tests.helpers.waczs import read_wacz
 
 
 @pytest.fixture
@@ -61,17 +62,22 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
 
 
 def test_the_parent_logs_in_once_for_all_processes(tmp_path, monkeypatch):
+    """It packs what all of them have archived, too."""
     monkeypatch.setenv("MEMBER_PASSWORD", PASSWORD)
     members, folder = Members(), tmp_path / "out"
     site = members_site(members)
     login = ["--login", site.url("/login"), "--form", f"user={USER}"]
-    login += ["--form", "pass=env:MEMBER_PASSWORD", "-w", "0", "-q"]
+    login += ["--form", "pass=env:MEMBER_PASSWORD", "-w", "0", "-q", "--wacz"]
     command = ["crawl", site.url("/account"), *login, "-d", str(folder)]
     assert run(*command, "--processes", "2") == 0
     assert {url for kind, url, *_ in endings(folder) if kind == "page"} == {
         site.url(f"/{page}") for page in PAGES
     }
     assert len(members.sent) == len(members.sessions) == 1
+    packed = read_wacz(folder / "out.wacz")
+    assert {page["url"] for page in packed.pages} == {
+        site.url(f"/{page}") for page in PAGES
+    }
     assert run("recrawl", str(folder), "-q") == 0  # its session goes on
     assert len(members.sent) == 1
     members.sessions.clear()
