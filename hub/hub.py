@@ -29,7 +29,7 @@ from hub.interrupt import Interrupt, mark_kill
 from hub.loop import Loop
 from hub.poller import EpollPoller
 from hub.timeout import check_seconds
-from hub.waiter import Gate, Waiter
+from hub.waiter import PENDING, Gate, Waiter
 
 __all__ = ["Hub", "Waitable", "give_way", "idle", "sleep", "spawn_raw"]
 
@@ -134,7 +134,8 @@ class Hub(greenlet):
         After ``timeout`` seconds raise ``error``, or return False if there is none.
         Raises ConcurrentObjectUseError if another greenlet waits for this watcher.
         """
-        waiter = Waiter(self)
+        waiter = object.__new__(Waiter)  # see there
+        waiter.hub, waiter.greenlet, waiter.outcome = self, None, PENDING
         watcher.start(waiter)
         try:
             if timeout is None:
@@ -303,7 +304,8 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
     ``seconds`` is negative.
     """
     hub = thread.hub
-    waiter = Waiter(hub)
+    waiter = object.__new__(Waiter)  # see there
+    waiter.hub, waiter.greenlet, waiter.outcome = hub, None, PENDING
     loop = hub.loop
     if seconds == 0:
         loop.ready.append(waiter)

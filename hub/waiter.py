@@ -101,6 +101,10 @@ class Waiter:
     """One wait of one greenlet: `get` parks it, `resume` or `throw` resumes it.
 
     A value or error that comes before `get` is kept, and `get` does not park then.
+
+    The waits that most programs make spell out what ``Waiter(hub)`` does: a call of a
+    class with an ``__init__`` costs a quarter more on Python 3.11, and twice as much on
+    3.13, and there is one for each wait.
     """
 
     __slots__ = ("greenlet", "hub", "outcome", "since")

@@ -25,7 +25,7 @@ from threading import get_ident
 
 from hub.current import thread
 from hub.timeout import Limit
-from hub.waiter import Waiter
+from hub.waiter import PENDING, Waiter
 
 __all__ = ["WaitQueue"]
 
@@ -54,7 +54,8 @@ class WaitQueue:
         was promised before it waits again. ``serve`` is the owner's method that calls
         `serve_up_to` with what is available.
         """
-        waiter = Waiter(thread.hub)
+        waiter = object.__new__(Waiter)  # see there
+        waiter.hub, waiter.greenlet, waiter.outcome = thread.hub, None, PENDING
         if first:
             self.waiting.appendleft(waiter)
         else:
