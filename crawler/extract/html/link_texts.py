@@ -1,24 +1,33 @@
 """The text between the tags of a link, and the language that the link names.
 
-A start tag is known by the index after it (`end`), 0 for what has no text, as `<link>`.
+A link is known by where it stands: the index after its start tag (`end`), 0 for what
+has no text, as `<link>`; and the index after its `</a>` (`stop`) where `start_tags`
+tells it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import unescape
 
 from crawler.extract.html.declarations import short
-from crawler.extract.html.tags import attributes
+from crawler.extract.html.tags import MAX_LINK_TEXT
+from crawler.model.documents import LinkKind
 
-_MAX_TEXT = 1000
-"""Characters of a text, and of a start tag; the rest is cut off."""
+FoundLink = tuple[LinkKind, str | None, int, int]
+"""The kind of a link, its `rel`, its `end` and its `stop`."""
+
+BLANK = frozenset("< \n\r\t")
+"""With what a link begins that may have no text."""
 _MAX_AGAIN = 4
 """Further links to one URL, among which a text is looked for."""
+_END_TAG = len("</a>")
+_BETWEEN = "\0"
+"""Stands between texts while all of a page are cleaned at once."""
 
 _LINK_END = re.compile(r"</?[aA][\t\n\f\r />]").search
-_MARKUP = re.compile(r"<[^>]*>")
+_MARKUP = re.compile(r"<[^>]*>").sub
 
 
 class LinkTexts:
@@ -28,48 +37,61 @@ class LinkTexts:
         self._text = text
         self._decode = decode
         self._again: dict[str, list[int]] = {}
-        self._languages: dict[str, str] = {}
-
-    def may_name_languages(self) -> bool:
-        """Whether any link may have a language; most pages name none."""
-        return bool(self._languages) or "hreflang" in self._text
+        self.languages: dict[str, str] = {}
+        """`hreflang` by URL, as written; most pages name none."""
 
     def add_language(self, href: str, hreflang: str) -> None:
         """A link was found with `hreflang`; the first to a URL counts."""
-        self._languages.setdefault(href.partition("#")[0], hreflang)
+        self.languages.setdefault(href.partition("#")[0], hreflang)
 
-    def note_again(self, href: str, first: int, end: int) -> None:
-        """A known URL has another link; the first may have no text, as an image."""
-        if not first or self._text[first : first + 1] in "< \n\r\t":
+    def found_again(
+        self, links: dict[str, FoundLink], href: str, end: int, stop: int
+    ) -> None:
+        """A URL of `links` has another link; the first may have no text.
+
+        Not called for most, of which `BLANK` tells that the first has one.
+        """
+        kind, rel, first, _ = links[href]
+        if not first:
+            links[href] = kind, rel, end, stop
+        elif self._text[first] in BLANK:
             ends = self._again.setdefault(href, [])
             if len(ends) < _MAX_AGAIN:
                 ends.append(end)
 
-    def of_url(self, href: str, end: int) -> str | None:
-        """The text of the first link to `href` that has one."""
-        text = self.at(end)
-        if text is None and href in self._again:
-            text = next(filter(None, map(self.at, self._again[href])), None)
-        return text
+    def of_all(self, links: Iterable[FoundLink]) -> list[str]:
+        """The texts of the links that stand there; "" for none."""
+        text = self._text
+        parts = [
+            text[end : stop - _END_TAG] if stop > end else self._content(end)
+            for _, _, end, stop in links
+        ]
+        return self._cleaned(parts)
+
+    def of_others(self, href: str) -> str | None:
+        """The text of the first further link to `href` that has one."""
+        return next(filter(None, map(self.at, self._again.get(href, ()))), None)
 
     def at(self, end: int) -> str | None:
         """The text of the link whose start tag ends at `end`."""
-        if not end:
-            return None
-        text = self._text
-        stop = text.find("<", end, end + _MAX_TEXT)
-        if stop >= 0 and text[stop : stop + 4] == "</a>":  # most often
-            return short(unescape(self._decode(text[end:stop]))) or None
-        found = _LINK_END(text, end, end + 4 * _MAX_TEXT)
-        content = text[end : found.start() if found else end + _MAX_TEXT]
-        return short(unescape(_MARKUP.sub(" ", self._decode(content)))) or None
+        return self._cleaned([self._content(end)])[0] or None
 
-    def language(self, href: str, end: int) -> str | None:
-        """The `hreflang` of a link; it may stand in a tag that was read as plain."""
-        language = self._languages.get(href)
-        if language is None and end:
-            start = self._text.rfind("<", max(0, end - _MAX_TEXT), end)
-            tag = self._text[start:end]
-            if start >= 0 and "hreflang" in tag:
-                language = attributes(self._decode(tag[2:-1])).get("hreflang")
-        return short(language or "") or None
+    def _content(self, end: int) -> str:
+        """The text of a link that may have markup, as the document has it."""
+        if not end:
+            return ""
+        text = self._text
+        found = _LINK_END(text, end, end + 4 * MAX_LINK_TEXT)
+        stop = found.start() if found else end + MAX_LINK_TEXT
+        return _MARKUP(" ", text[end:stop])
+
+    def _cleaned(self, parts: list[str]) -> list[str]:
+        """The texts decoded, white space collapsed; all at once, as most are short."""
+        joined = unescape(self._decode(f" {_BETWEEN} ".join(parts)))
+        if joined.count(_BETWEEN) >= max(1, len(parts)):  # the document has one
+            return [short(unescape(self._decode(part))) for part in parts]
+        words = " ".join(joined.split()).replace(f"{_BETWEEN} ", _BETWEEN)
+        texts = words.replace(f" {_BETWEEN}", _BETWEEN).split(_BETWEEN)
+        if len(words) <= MAX_LINK_TEXT:
+            return texts
+        return [one[:MAX_LINK_TEXT] for one in texts]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -35,7 +36,7 @@ from crawler.extract.html.images import (
     is_image_preload,
     kind_of_script,
 )
-from crawler.extract.html.link_texts import LinkTexts
+from crawler.extract.html.link_texts import BLANK, FoundLink, LinkTexts
 from crawler.extract.html.tags import attributes, start_tags
 from crawler.model.documents import NOTHING, ImageLink, Link, LinkKind, Page
 from crawler.model.regex import compiled
@@ -99,7 +100,7 @@ class _Document:
         self._markup = markup
         self.with_text = with_text
         self.max_links = max_links
-        self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
+        self.links: dict[str, FoundLink] = {}
         self.images = ImageCollector(max_links)
         self.base: str | None = None
         self.lang: str | None = None
@@ -112,18 +113,20 @@ class _Document:
 
     def read(self, *, xml: bool) -> None:
         """Read the start tags of the text, as far as the limit on links allows."""
-        links, images, decode = self.links, self.images, self.decode
-        note_again = self._texts.note_again
+        text, links, images, decode = self.text, self.links, self.images, self.decode
+        found_again = self._texts.found_again
         found = images.found
-        for name, written, href, end, content_end in start_tags(self.text, xml=xml):
+        for name, written, href, end, content_end in start_tags(text, xml=xml):
             if href is not None:
                 if not href:
                     continue
                 if href in links:
-                    note_again(href, links[href][2], end)
+                    if not (first := links[href][2]) or text[first] in BLANK:
+                        found_again(links, href, end, content_end)
                     continue
                 links.setdefault(
-                    href if href.isascii() else decode(href), ("a", None, end)
+                    href if href.isascii() else decode(href),
+                    ("a", None, end, content_end),
                 )
             elif name in _TEXTS:
                 _TEXTS[name](self, written, end, content_end)
@@ -179,8 +182,8 @@ class _Document:
     ) -> None:
         if href and (url := href.partition("#")[0]):
             if end and url in self.links:
-                self._texts.note_again(url, self.links[url][2], end)
-            self.links.setdefault(url, (kind, rel, end))
+                self._texts.found_again(self.links, url, end, 0)
+            self.links.setdefault(url, (kind, rel, end, 0))
 
     def base_element(self, values: Mapping[str, str], _end: int) -> None:
         if self.base is None:
@@ -334,27 +337,31 @@ class _Document:
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
-        languages = self._texts.may_name_languages()
-        for href, (kind, rel, end) in self.links.items():
+        texts: Iterable[str] = repeat("")
+        if self.with_text:
+            texts = self._texts.of_all(self.links.values())
+        languages = self._texts.languages
+        found = zip(self.links.items(), texts, strict=False)
+        for (href, (kind, rel, _, _)), text in found:
             url = join(href)
             if url is None:
                 continue
+            if not text and self.with_text:
+                text = self._texts.of_others(href) or ""
             if url in links:
-                if self.with_text and links[url].text is None:
-                    links[url] = replace(links[url], text=self._texts.of_url(href, end))
+                if text and links[url].text is None:
+                    links[url] = replace(links[url], text=text)
                 continue
             characters_left -= len(url)
             if characters_left < 0:
                 break
-            if rel is None and not self.with_text:
-                links[url] = Link(url, kind)
+            if rel is None:
+                links[url] = Link(url, kind, text or None)
             else:
-                nofollow = rel is not None and "nofollow" in rel.lower().split()
-                written = rel and short(rel)
-                text = self._texts.of_url(href, end) if self.with_text else None
-                links[url] = Link(url, kind, text, written, nofollow)
-                if languages and (language := self._texts.language(href, end)):
-                    links[url] = replace(links[url], hreflang=language)
+                nofollow = "nofollow" in rel.lower().split()
+                links[url] = Link(url, kind, text or None, short(rel), nofollow)
+            if languages and (language := short(languages.get(href, ""))):
+                links[url] = replace(links[url], hreflang=language)
         return tuple(links.values())
 
     def _absolute_styles(self, base: Base) -> tuple[Link, ...]:

@@ -61,8 +61,9 @@ It is a plain tuple because there are so many.
 The name is in lower case. The attributes are the text between the name and the `>`, for
 `attributes` to read. The href, up to the fragment, is that of an `<a>` with a plainly
 written href and no rel; None: read the attributes. The end is the index after the `>`.
-The content end is the index after the raw text of a raw text element; for all others it
-is the end.
+The content end is the index after the raw text of a raw text element; that after the
+`</a>` of a link with a plainly written href, if its content is a short text without
+markup; for all others it is the end.
 """
 
 
@@ -105,7 +106,7 @@ _DULL = (
     r'(?:[ \n]++(?:colspan="[^"]*+"|style="[^"(\\]*+"'
     r"|(?:class|id|title|align|width|valign|height|rowspan|name|cellpadding"
     r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method|action"
-    r"|target|tabindex|accesskey|value|scope|xml:lang|itemtype|itemscope|hreflang"
+    r"|target|tabindex|accesskey|value|scope|xml:lang|itemtype|itemscope"
     r'|on[a-z]++)="[^"]*+"|data-[a-z_-]++="[^"./(]*+"))*+'
 )
 _PLAIN_HREF = rf'{_DULL}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_DULL} ?/?(?=>)'
@@ -134,10 +135,14 @@ _SKIPPED = (
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"
     "|(?![a-zA-Z/!?]))"
 )
+# The text of most links, read on from the tag: nothing looks for its end again.
+MAX_LINK_TEXT = 1000
+_LINK_TEXT = rf"(?:[^<]{{0,{MAX_LINK_TEXT}}}+</[aA]>|)"
 # From any point outside tags up to and including the next tag that is not skipped.
 _EXPRESSION = (
     rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+"
-    rf"<(?:[aA]({_PLAIN_HREF})|([a-zA-Z]{_NAME})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
+    rf"<(?:[aA]({_PLAIN_HREF})>{_LINK_TEXT}"
+    rf"|([a-zA-Z]{_NAME})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES})>)"
 )
 _NEXT = compiled(_EXPRESSION).match
 _ENDS = {
@@ -171,10 +176,11 @@ def start_tags(text: str, *, xml: bool = False, forms: bool = False) -> Iterator
     position = 0
     while found := next_tag(text, position):
         link, href, name, written = found.groups()
-        position = content_end = found.end()
+        position = found.end()
         if link is not None:
-            yield "a", link, href, position, position
+            yield "a", link, href, found.end(1) + 1, position
             continue
+        content_end = position
         name = name.lower()
         if name in _ENDS:
             tag = found.start(3) - 1

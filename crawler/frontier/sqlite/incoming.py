@@ -104,6 +104,8 @@ class IncomingUrls(StorePart):
         queued: list[QueuePosition] = []
         for seq, one in enumerate(fresh, start=first):
             host_id = self._hosts.id_of(host_key(one.url), now)
+            if not one.redirects:  # whose key may be another
+                self._links.learn(one.url, seq)
             row = (seq, host_id, one.url, *self._place(one, origins, now))
             if one.alt is None and one.context is None and not one.redirects:
                 plain.append(row)

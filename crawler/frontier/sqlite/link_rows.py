@@ -21,7 +21,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from operator import itemgetter, sub
 from typing import Protocol
 
 import msgspec
@@ -55,8 +55,11 @@ _SAMPLES, _SAMPLE_BYTES = 16, 1024
 _MAX_CACHED = 1 << 15
 _WITHOUT, _WITH = b"\0", b"\1"
 """The first byte of a row that is compressed without, and with the dictionary."""
-_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 6, 14, 6
-"""Settings of DEFLATE. The window is as large as the dictionary."""
+_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 6, 13, 4
+"""Settings of DEFLATE: small, since copying its memory is most of the work of a row."""
+_WINDOW = 1 << _WINDOW_BITS
+_MAX_WINDOW_BITS = 14
+"""The largest window that any version has used."""
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 _ROWS = """
 SELECT outlink.seq, url.url, outlink.links FROM outlink JOIN url USING (seq)
@@ -84,6 +87,8 @@ class _Compressor(Protocol):
 
     def flush(self) -> bytes: ...
 
+    def copy(self) -> _Compressor: ...
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(PackedLinks).decode
@@ -98,7 +103,12 @@ class LinkRows:
         self._pending: list[tuple[int, OutLinks]] = []
         self._seqs = SeenCache(_MAX_CACHED)
         self._dictionary = read_dictionary(db)
+        self._compressor = _compressor(self._dictionary)
         self._samples: list[bytes] = []
+
+    def learn(self, url: str, seq: int) -> None:
+        """A URL has this number, which need not be looked up for what links to it."""
+        self._seqs.put(url, seq)
 
     def put(self, seq: int, links: OutLinks) -> None:
         """Replace the row of a document; NO_LINKS removes it."""
@@ -118,15 +128,13 @@ class LinkRows:
     def _packed(self, links: OutLinks) -> bytes:
         found = links.found
         urls = [one.url for one in found.links] + [one.url for one in found.images]
-        seqs = (
-            [self._redirected(links)] if found.redirects else list(map(self._seq, urls))
-        )
-        texts = [(one.text or "")[:MAX_TEXT] for one in found.links]
-        texts += [(one.alt or "")[:MAX_TEXT] for one in found.images]
+        texts = [one.text or "" for one in found.links]
+        texts += [one.alt or "" for one in found.images]
+        seqs = [self._redirected(links)] if found.redirects else self._numbers(urls)
         numbers = _NUMBERS
         row = PackedLinks(
             links.facts,
-            [after - before for before, after in zip([0, *seqs], seqs, strict=False)],
+            list(map(sub, seqs, [0, *seqs])),
             bytes(
                 [numbers[one.kind] for one in found.links]
                 + [numbers[one.kind] for one in found.images]
@@ -137,24 +145,26 @@ class LinkRows:
                 for index, one in enumerate(found.links)
                 if one.rel and one.kind == "a"
             },
-            [url for url, seq in zip(urls, seqs, strict=True) if not seq],
+            [url for url, seq in zip(urls, seqs, strict=True) if not seq]
+            if 0 in seqs
+            else [],
         )
         return self._compressed(_encode(row))
 
     def _compressed(self, encoded: bytes) -> bytes:
-        packer, first = self._packer(), _WITH if self._dictionary else _WITHOUT
+        packer, first = self._compressor.copy(), _WITH if self._dictionary else _WITHOUT
         if not self._dictionary:
             self._samples.append(encoded[:_SAMPLE_BYTES])
             if len(self._samples) == _SAMPLES:
-                self._set_dictionary(b"".join(self._samples))
+                self._set_dictionary(b"".join(self._samples)[-_WINDOW:])
                 self._samples.clear()
         return first + packer.compress(encoded) + packer.flush()
 
-    def _packer(self) -> _Compressor:
-        settings = (_LEVEL, zlib.DEFLATED, -_WINDOW_BITS, _MEMORY_LEVEL)
-        if not self._dictionary:
-            return zlib.compressobj(*settings)
-        return zlib.compressobj(*settings, zdict=self._dictionary)
+    def _numbers(self, urls: list[str]) -> list[int]:
+        try:
+            return list(map(self._seqs.young.__getitem__, urls))  # most often
+        except KeyError:
+            return list(map(self._seq, urls))
 
     def _seq(self, url: str) -> int:
         seq = self._seqs.get(url)
@@ -171,12 +181,24 @@ class LinkRows:
 
     def _set_dictionary(self, dictionary: bytes) -> None:
         self._dictionary = dictionary
+        self._compressor = _compressor(dictionary)
         row = (LINKS_DICTIONARY, "", dictionary)
         self._db.execute("INSERT INTO metadata VALUES (?, ?, ?)", row)
 
 
+def _compressor(dictionary: bytes) -> _Compressor:
+    """To be copied for each row: setting the dictionary takes longer than most rows."""
+    settings = (_LEVEL, zlib.DEFLATED, -_WINDOW_BITS, _MEMORY_LEVEL)
+    if not dictionary:
+        return zlib.compressobj(*settings)
+    return zlib.compressobj(*settings, zdict=dictionary[-_WINDOW:])
+
+
 def _joined(texts: list[str]) -> bytes:
     joined = "\n".join(texts)
+    if len(joined) > MAX_TEXT and max(map(len, texts)) > MAX_TEXT:
+        texts = [text[:MAX_TEXT] for text in texts]
+        joined = "\n".join(texts)
     if joined.count("\n") >= max(1, len(texts)):  # an API or a plug-in gave one
         joined = "\n".join([" ".join(text.split()) for text in texts])
     return joined.encode("utf-8", "replace")
@@ -192,7 +214,7 @@ def read_dictionary(db: sqlite3.Connection) -> bytes:
 def unpacked(packed: bytes, dictionary: bytes) -> PackedLinks:
     """The content of a row. Raises zlib.error or MsgspecError for damage."""
     dictionary = dictionary if packed[:1] == _WITH else b""
-    unpacker = zlib.decompressobj(-_WINDOW_BITS, zdict=dictionary)
+    unpacker = zlib.decompressobj(-_MAX_WINDOW_BITS, zdict=dictionary)
     return _decode(unpacker.decompress(packed[1:]) + unpacker.flush())
 
 

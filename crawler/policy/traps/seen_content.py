@@ -13,6 +13,7 @@ Kohlschuetter et al., "Boilerplate Detection using Shallow Text Features", 2010.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import filterfalse
 from urllib.parse import unquote
 from zlib import crc32
 
@@ -127,7 +128,7 @@ def _without(ignored: frozenset[bytes], blocks: Iterable[bytes]) -> set[bytes]:
     """The blocks that have other words too, without the ignored ones; in lower case."""
     # All at once, since a block has few words.
     words = _WORDS_AND_ENDS(b"\n".join(blocks).lower())
-    kept = b" ".join([word for word in words if word not in ignored])
+    kept = b" ".join(filterfalse(ignored.__contains__, words))
     return {block for part in kept.split(b"\n") if (block := part.strip())}
 
 

@@ -198,6 +198,35 @@ def test_the_first_link_with_a_text_gives_it(text: str) -> None:
     assert (link.url, link.text) == ("http://h/d/x", "The text")
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("a\n  b &lt;c&#10;", "a b <c"),
+        ("\u00e9t\u00e9&nbsp;1", "\u00e9t\u00e9 1"),
+        ("a\0b \0 c", "a\0b \0 c"),
+        ("<!-- --><b>a</b>b", "a b"),
+        ("a < b", "a < b"),
+        ("w" * 1000, "w" * 1000),
+        ("w" * 1001, "w" * 1000),
+        ("w " * 3000, ("w " * 500).strip()),
+        (" \n", None),
+    ],
+)
+def test_texts_do_not_depend_on_their_neighbours(
+    written: str, text: str | None
+) -> None:
+    """The texts of a page are cleaned together, and told apart again."""
+    middle = f'<a href="2">{written}</a>'
+    page = read(
+        f'<a href="1"> one &amp</a>{middle}<a href="3"></a>'
+        f'<a href="4">{written}</A><a class="c" href="5">five</a>',
+        with_text=True,
+    )
+    texts = [link.text for link in page.links]
+    assert texts == ["one &", text, None, text, "five"]
+    assert [link.text for link in read(middle, with_text=True).links] == [text]
+
+
 def test_queries_are_written_in_the_charset_of_the_page() -> None:
     (link,) = read("<a href='?é'>", charset="windows-1252").links
     assert link.url == "http://h/d/p?%E9"
