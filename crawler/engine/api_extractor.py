@@ -51,6 +51,12 @@ class ApiExtractor:
             named_sitemap=named_sitemap,
         )
 
+    def is_page(self, response: Response, *, named_sitemap: bool = False) -> bool:
+        """As `Extractor.is_page`."""
+        return not self._is_answer(response) and self._extractor.is_page(
+            response, named_sitemap=named_sitemap
+        )
+
     def _is_answer(self, response: Response) -> bool:
         if not any(api.matches(response.url) for api in self._apis):
             return False

@@ -15,6 +15,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from crawler.engine.backlog import Backlog
+from crawler.engine.page_task import (
+    TASK,
+    PageOrder,
+    PageSettings,
+    decode_answer,
+    encode,
+    order_parts,
+)
 from crawler.engine.pending import Finish, PendingOutcome
 from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.sandbox.messages import Answer
@@ -23,16 +31,9 @@ from crawler.engine.sandbox.process import PendingOrder, WorkerLimits
 from crawler.model.documents import Enriched, Link, Page
 from crawler.model.errors import BodyFailure, ExtractFailure, failure_text
 from crawler.model.http import Response
+from crawler.model.policy_config import RobotsConfig
 from crawler.model.url import join
-from crawler.plugins.child import (
-    TASK,
-    PageOrder,
-    Passed,
-    PluginSet,
-    decode_findings,
-    encode,
-    order_parts,
-)
+from crawler.plugins.child import Passed, PluginSet
 from crawler.plugins.loading import PluginError, name_of
 from crawler.plugins.main_file import find_main
 
@@ -57,26 +58,29 @@ class DocumentPlugins:
         max_links: int,
         limits: WorkerLimits | None = None,
         processes: int = 1,
+        robots: RobotsConfig | None = None,
     ) -> None:
+        """`max_links`: of one page. `robots`: which directives of pages count."""
         self._names = ", ".join(
             OUR_OWN.get(plugin.name, f"plug-in {plugin.name}") for plugin in plugins
         )
         self.reads_links = any(plugin.name not in OUR_OWN for plugin in plugins)
         """Whether they are the user's: our own parts read nothing but the body."""
         self._max_links = max_links
-        self._set = encode(_plugin_set(plugins, max_links))
+        chosen = _plugin_set(plugins, max_links)
+        self._settings = encode(PageSettings(chosen, robots or RobotsConfig()))
         self.processes = processes
         """At most so many are started."""
         self.backlog = Backlog(processes)
         self._pool = ExtractionPool({NAME: TASK}, limits, processes)
         try:
-            self._pool.run(NAME, b"".join(order_parts(PageOrder(self._set))))
+            self._pool.run(NAME, b"".join(order_parts(PageOrder(self._settings))))
         except ExtractFailure as failure:
             self._pool.close()
-            raise PluginError(self._named(failure)) from failure
+            raise PluginError(self._named(failure.message)) from failure
 
     def submit(
-        self, response: Response, page: Page, asked: str, finish: Finish
+        self, response: Response, page: Page | None, asked: str, finish: Finish
     ) -> PendingOutcome:
         """As `ReadByPlugins.submit`.
 
@@ -93,22 +97,33 @@ class DocumentPlugins:
         pending.give_up = partial(self._abandon, order, size)
         return pending
 
-    def _order(self, response: Response, page: Page, asked: str) -> PageOrder:
-        url, status = response.url, response.status
-        if self.reads_links:
-            given = encode(page)
-            return PageOrder(self._set, url, status, response.headers, given, asked)
-        given = _bare_page(page.content_type, page.charset)
-        return PageOrder(self._set, url, status, (), given, asked)
+    def _order(self, response: Response, page: Page | None, asked: str) -> PageOrder:
+        if page is None or self.reads_links:
+            headers, given = response.headers, encode(page) if page else b""
+        else:
+            headers, given = (), _bare_page(page.content_type, page.charset)
+        return PageOrder(
+            self._settings, response.url, response.status, headers, given, asked
+        )
 
     def _answered(
-        self, pending: PendingOutcome, response: Response, page: Page, answer: Answer
+        self,
+        pending: PendingOutcome,
+        response: Response,
+        page: Page | None,
+        answer: Answer,
     ) -> None:
         self.backlog.remove(len(response.body))
         try:
-            found = decode_findings(result_of(answer))
+            answered = decode_answer(result_of(answer), page, self._max_links)
         except BodyFailure as error:
-            failure = ExtractFailure(self._named(error))
+            failure = ExtractFailure(self._named(error.message))
+            pending.set_findings(Enriched(page), failure)
+            return
+        found, page = answered.found, page or answered.page
+        assert page is not None
+        if answered.failure:
+            failure = ExtractFailure(self._named(answered.failure))
             pending.set_findings(Enriched(page), failure)
             return
         page = self._with_links(response.url, page, found.urls)
@@ -120,8 +135,7 @@ class DocumentPlugins:
         self._pool.abandon(order)
         self.backlog.remove(size)
 
-    def _named(self, failure: BodyFailure) -> str:
-        text = failure.message
+    def _named(self, text: str) -> str:
         if text.startswith(("plug-in", "field", "item", "text")):
             return text
         return f"{self._names}: {text}"

@@ -228,7 +228,7 @@ class _Remembering:
         self._plugins = plugins
 
     def submit(
-        self, response: Response, page: Page, asked: str, finish: Finish
+        self, response: Response, page: Page | None, asked: str, finish: Finish
     ) -> PendingOutcome:
         assert self._plugins is not None
 
@@ -257,6 +257,10 @@ class _Remembering:
             named_sitemap=named_sitemap,
         )
         return self.document
+
+    def is_page(self, response: Response, *, named_sitemap: bool = False) -> bool:
+        """False, for the document that is remembered has to be read here."""
+        return False
 
 
 def _unhindered(config: Config, url: str) -> Config:

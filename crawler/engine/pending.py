@@ -22,6 +22,7 @@ Finish = Callable[[Enriched, ExtractFailure | None], Outcome | None]
 """Makes an outcome of what plug-ins have found, or of their failure.
 
 None: the lease has its answer already, as where no page is left. Does not switch.
+Raises Failure.
 """
 
 
@@ -32,12 +33,14 @@ def _nothing() -> None:
 class PendingOutcome:
     """One that is complete when the findings have come."""
 
-    __slots__ = ("_finish", "_found", "_on_found", "_steps", "give_up")
+    __slots__ = ("_finish", "_found", "_on_found", "_steps", "elapsed_ms", "give_up")
 
     def __init__(self, finish: Finish) -> None:
         self._finish = finish
         self.give_up: Callable[[], None] = _nothing
         """What `abandon` calls."""
+        self.elapsed_ms = 0
+        """The time that the request took, and what came before it."""
         self._steps: tuple[Callable[[Outcome], Outcome], ...] = ()
         self._found: tuple[Enriched, ExtractFailure | None] | None = None
         self._on_found: Callable[[PendingOutcome], None] | None = None
@@ -66,7 +69,7 @@ class PendingOutcome:
         return self
 
     def complete(self) -> Outcome | None:
-        """The outcome; the findings have come."""
+        """The outcome; the findings have come. Raises Failure."""
         assert self._found is not None
         outcome = self._finish(*self._found)
         for step in self._steps:
@@ -89,10 +92,12 @@ class ReadByPlugins(Protocol):
     """The plug-ins that work on documents."""
 
     def submit(
-        self, response: Response, page: Page, asked: str, finish: Finish
+        self, response: Response, page: Page | None, asked: str, finish: Finish
     ) -> PendingOutcome:
         """Have them work on `page`; what they find is given to `finish`.
 
+        Without a page the process reads the response itself; if it fails, `finish` is
+        given none.
         `asked` is the URL that was requested, if redirects led from it to that of the
         response. Does not switch.
         """

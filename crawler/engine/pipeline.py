@@ -156,12 +156,18 @@ class Pipeline:
             outcome = self._failed(handle, failure, started)
         if outcome is None or isinstance(outcome, Outcome):
             return self._finished(handle.lease, outcome)
+        outcome.elapsed_ms = round((self._clock() - started) * 1000)
         return outcome
 
     def complete(self, lease: Lease, pending: PendingOutcome) -> Outcome | None:
         """The outcome that `process` left pending; its findings have come."""
         try:
             outcome = pending.complete()
+        except Failure as failure:
+            if is_out_of_memory(failure):
+                raise
+            record = record_builder.error_record(lease, failure, pending.elapsed_ms)
+            outcome = Outcome(lease, record)
         finally:
             self._traps.release(lease)
         return self._finished(lease, outcome)

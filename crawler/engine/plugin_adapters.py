@@ -138,6 +138,7 @@ class Plugins:
     def __init__(self, config: Config, objects: Sequence[object] = ()) -> None:
         self._plugins: Sequence[LoadedPlugin] = ()
         self._max_links = config.limits.max_links
+        self._robots = config.robots
         self._processes = config.extract_processes
         wanted = (*_our_own(config), *config.plugin)
         if wanted or objects:
@@ -175,7 +176,9 @@ class Plugins:
         from crawler.engine.sandbox.cores import usable_cores
 
         processes = usable_cores() if self._processes == "auto" else self._processes
-        plugins = DocumentPlugins(chosen, self._max_links, processes=processes)
+        plugins = DocumentPlugins(
+            chosen, self._max_links, processes=processes, robots=self._robots
+        )
         with closing(plugins) as documents:
             yield documents
 

@@ -2,7 +2,8 @@
 
 A body is extracted inside the crash guard, and then by its type:
 
-    page    noai, the page quota, the traps; record, links and images as candidates
+    page    noai, the page quota, the traps; record, links and images as candidates;
+            with plug-ins their process reads it (`page_task.py`)
     file    noai; record, what a sitemap or a feed names as candidates
     image   noimageai, the size in pixels; record, with the bytes to be kept
     no image or style sheet, though requested as one: back to the frontier, as a page
@@ -17,6 +18,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
 from crawler.engine.link_graph import found_links
@@ -25,7 +28,6 @@ from crawler.engine.revalidation import (
     Revalidation,
     unmodified_record,
 )
-from crawler.extract.sniff import image_type
 from crawler.fetch.conditional import (
     updated_validators,
     validators_match,
@@ -43,13 +45,7 @@ from crawler.model.documents import (
     Page,
     is_json,
 )
-from crawler.model.errors import (
-    BodyFailure,
-    ConnectionReset,
-    ExtractFailure,
-    ImageDecodeFailure,
-    TooLarge,
-)
+from crawler.model.errors import BodyFailure, ExtractFailure, ImageDecodeFailure
 from crawler.model.http import BodySink, Response, Validators
 from crawler.model.link_graph import FoundLinks
 from crawler.model.records import ImageRecord, PageRecord
@@ -127,48 +123,44 @@ class Reader:
         requested as an image and is none: then it is queued as a page. Raises Failure.
         """
         lease = handle.lease
+        if self._plugins is not None and self._is_read_elsewhere(lease, response):
+            finish = partial(self._finish_unread, handle, response)
+            return self._plugins.submit(response, None, _asked(lease), finish)
         try:
             document = self._extract(lease, response, lease.destination)
         except ImageDecodeFailure as failure:
             if not self._is_no_image(lease, response):
-                failure.retry = _may_be_cut(response)
-                is_last = not failure.retry or lease.attempts + 1 >= self._tries
-                if not (self._images.keep_damaged and is_last):
-                    raise
-                from crawler.engine.damaged_images import damaged_image  # few are kept
+                from crawler.engine.damaged_images import read_damaged  # few are
 
-                return damaged_image(lease, response, failure, self._images.verify)
+                tries = self._tries
+                return read_damaged(lease, response, failure, self._images, tries)
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
         if self._is_no_style(lease, document):
             message = f"{document.content_type} in place of a style sheet"
             handle.retry(self._clock(), "extract", message, "page")
             return None
-        if not (lease.depth or isinstance(document, Image)) and lease.redirects:
-            self._seed_ended(lease, document.links)
-        meta = document.robots_meta if isinstance(document, Page) else None
-        robots_meta = self._robots_meta.read(meta, response.values(HEADER))
+        robots_meta = self._directives(lease, response, document)
         if response.truncated is not None:
-            self._refuse_truncated(response.truncated, document)
+            from crawler.engine.truncated import check_truncated  # few are
+
+            damaged = self._images.keep_damaged
+            keep, max_body = self._keep_truncated, self._max_body
+            check_truncated(response.truncated, document, keep, damaged, max_body)
         if isinstance(document, Page):
             return self._page(handle, response, document, robots_meta)
         if isinstance(document, File):
             return self._file(lease, response, document, robots_meta)
         return self._image(lease, response, document, robots_meta)
 
-    def _refuse_truncated(self, why: str, document: Document) -> None:
-        """Raise Failure for a document that is not whole, and is not kept so."""
-        if why == "unread":
-            return
-        if why == "length":
-            if not isinstance(document, Page):
-                raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
-        elif isinstance(document, Image) and self._images.keep_damaged:
-            return
-        elif self._keep_truncated != "all" and not (
-            self._keep_truncated == "pages" and _has_links(document)
-        ):
-            raise ConnectionReset("the server broke off", stage="body")
+    def _directives(
+        self, lease: Lease, response: Response, document: Document
+    ) -> RobotsMeta:
+        """The robots directives of a document, whose links count for its seed."""
+        if not (lease.depth or isinstance(document, Image)) and lease.redirects:
+            self._seed_ended(lease, document.links)
+        meta = document.robots_meta if isinstance(document, Page) else None
+        return self._robots_meta.read(meta, response.values(HEADER))
 
     def read_redirect(self, lease: Lease, response: Response) -> Outcome:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""
@@ -215,9 +207,8 @@ class Reader:
     def _is_no_image(self, lease: Lease, response: Response) -> bool:
         """Whether what was taken for an image is a page or a file of the crawl.
 
-        Bytes decide what a response is, and the destination is a hint. The body is read
-        when it has come as a page: then the checks, the quotas and the traps of pages
-        apply to it. An empty body says nothing, so the hint stands.
+        The body is read when it has come as a page: then the checks, the quotas and the
+        traps of pages apply to it. An empty body says nothing, so the hint stands.
         """
         if lease.destination != "image" or not response.body:
             return False
@@ -248,16 +239,31 @@ class Reader:
     def _page(
         self, handle: OpenLease, response: Response, page: Page, robots_meta: RobotsMeta
     ) -> AnyOutcome:
-        lease = handle.lease
-        if robots_meta.noai is not None:
-            found = self._candidates.page(lease, page, robots_meta, response.status)
-            record = record_builder.skip_record(lease, robots_meta.noai)
-            links = found_links(page, self._candidates.strip, response)
-            return Outcome(lease, record, found, links=links)
-        if self._plugins is None:
+        if self._plugins is None or robots_meta.noai is not None:
             return self._finish_page(handle, response, robots_meta, Enriched(page))
         finish = partial(self._finish_page, handle, response, robots_meta)
-        return self._plugins.submit(response, page, _asked(lease), finish)
+        return self._plugins.submit(response, page, _asked(handle.lease), finish)
+
+    def _is_read_elsewhere(self, lease: Lease, response: Response) -> bool:
+        """Whether the process that plug-ins work in reads it: it is surely a page."""
+        return lease.destination == "page" and self._extractor.is_page(
+            response, named_sitemap=is_named_sitemap(lease)
+        )
+
+    def _finish_unread(
+        self,
+        handle: OpenLease,
+        response: Response,
+        enriched: Enriched,
+        failure: ExtractFailure | None,
+    ) -> Outcome | None:
+        """As `_finish_page`; a page is read here if the process failed to read it."""
+        lease = handle.lease
+        page = enriched.page or self._extract(lease, response, "page")
+        assert isinstance(page, Page)  # `is_page` said so
+        robots_meta = self._directives(lease, response, page)
+        found = replace(enriched, page=page)
+        return self._finish_page(handle, response, robots_meta, found, failure)
 
     def _finish_page(
         self,
@@ -269,6 +275,12 @@ class Reader:
     ) -> Outcome | None:
         """The outcome of a page with what plug-ins find, or with their failure."""
         lease, page = handle.lease, enriched.page
+        assert page is not None
+        if robots_meta.noai is not None:
+            found = self._candidates.page(lease, page, robots_meta, response.status)
+            record = record_builder.skip_record(lease, robots_meta.noai)
+            links = found_links(page, self._candidates.strip, response)
+            return Outcome(lease, record, found, links=links)
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
@@ -385,15 +397,3 @@ def _validators(response: Response) -> Validators | None:
     """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
     whole = response.status == 200 and response.truncated != "disconnect"
     return validators_of(response) if whole else None
-
-
-def _has_links(document: Document) -> bool:
-    """Whether it is a page, or a list of links: a sitemap, a feed."""
-    return isinstance(document, Page) or (
-        isinstance(document, File) and bool(document.links or document.images)
-    )
-
-
-def _may_be_cut(response: Response) -> bool:
-    """Whether a damaged image may be whole when it is requested again."""
-    return response.until_close and image_type(response.body) is not None

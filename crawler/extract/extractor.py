@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from crawler.extract.body import Body, Reader, read_other
-from crawler.extract.registry import READERS
+from crawler.extract.registry import PAGE_READERS, READERS
 from crawler.extract.sniff import (
     MediaType,
     extract_media_type,
@@ -62,6 +62,14 @@ class Extractor(Protocol):
         """
         ...
 
+    def is_page(self, response: Response, *, named_sitemap: bool = False) -> bool:
+        """Whether `extract` makes a Page of it as `read_html` in `registry.py` does.
+
+        Such a response may be read by another process, with the same result. Without
+        effect on the extractor. `response` was requested as a page.
+        """
+        ...
+
 
 class InlineExtractor:
     """An Extractor that calls the reader in the calling process.
@@ -86,14 +94,7 @@ class InlineExtractor:
         declared = extract_media_type(response.values("content-type"))
         media_type = self._media_type(response, destination, declared)
         self._check_image(response, destination, media_type)
-        body = Body(
-            response.url,
-            response.body,
-            media_type,
-            declared.parameters.get("charset") if declared else None,
-            limits.max_links,
-            with_text,
-        )
+        body = _body(response, media_type, declared, limits.max_links, with_text)
         try:
             if response.truncated == "unread":
                 return read_other(body)
@@ -118,6 +119,18 @@ class InlineExtractor:
             raise ExtractFailure(
                 f"{media_type}: {type(error).__name__}: {error}"
             ) from error
+
+    def is_page(self, response: Response, *, named_sitemap: bool = False) -> bool:
+        """As `Extractor.is_page`."""
+        if response.truncated is not None or response.streamed is not None:
+            return False
+        declared = extract_media_type(response.values("content-type"))
+        media_type = sniff(declared.essence if declared else None, response.body)
+        if self._readers.get(media_type) not in PAGE_READERS:
+            return False
+        return not named_sitemap or (
+            read_sitemap(_body(response, media_type, declared, 1, False)) is None
+        )
 
     def _media_type(
         self, response: Response, destination: Destination, declared: MediaType | None
@@ -160,6 +173,17 @@ class InlineExtractor:
             raise TooLarge(
                 f"{media_type}: longer than the {len(response.body)} bytes allowed"
             )
+
+
+def _body(
+    response: Response,
+    media_type: str,
+    declared: MediaType | None,
+    max_links: int,
+    with_text: bool,
+) -> Body:
+    charset = declared.parameters.get("charset") if declared else None
+    return Body(response.url, response.body, media_type, charset, max_links, with_text)
 
 
 def _incomplete_image(media_type: str) -> Image:

@@ -81,11 +81,11 @@ def objects(document: Any) -> Iterator[dict[str, Any]]:
 def raw(document: Any) -> Iterator[dict[str, Any]]:
     """The objects at the top of a document that any reader of JSON can hold."""
     for one in document if isinstance(document, list) else [document]:
-        if isinstance(one, dict) and _is_storable(one):
+        if isinstance(one, dict) and is_storable(one):
             yield one
 
 
-def _is_storable(value: Any) -> bool:
+def is_storable(value: Any) -> bool:
     """Whether its depth and its integers have the sizes that databases allow."""
     level = [value]
     for _ in range(_MAX_DEPTH):

@@ -25,6 +25,9 @@ JSON_TYPES = (
 )  # fmt: skip
 """JSON of APIs that has a media type of its own."""
 
+PAGE_READERS = (read_html, read_xhtml)
+"""What makes a Page."""
+
 READERS: Mapping[str, Reader] = {
     "text/html": read_html,
     "application/xhtml+xml": read_xhtml,

@@ -192,7 +192,7 @@ NOTHING = Declared()
 """What a page declares that declares none of it."""
 
 
-class Page(Struct, frozen=True, tag="page"):
+class Page(Struct, frozen=True, tag="page", omit_defaults=True):
     """The content of an HTML document.
 
     Example:
@@ -251,7 +251,8 @@ class PageText(Struct, frozen=True):
 class Enriched(Struct, frozen=True):
     """A page, with what plug-ins and fields have taken from it."""
 
-    page: Page
+    page: Page | None
+    """None: it is still to be read, for the process that should has failed."""
     data: dict[str, Any] | None = None
     items: tuple[dict[str, Any], ...] = ()
     text: PageText | None = None

@@ -1,32 +1,26 @@
 """What runs in the child process: plug-ins that work on documents.
 
-One order is one page. The plug-ins are loaded with the first order, from their names
-and options, or from the pickled objects that a program passed, and kept.
-
-The answer is data: no class is named in it, since the process that makes it has read
-untrusted bytes and is not trusted itself. The task of the extraction process is `run`.
+They are loaded from their names and options, or from the pickled objects that a program
+passed. The task of the extraction process, which has them work on one page after the
+other, is in `crawler/engine/page_task.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from itertools import islice
 from typing import Any
 
 import msgspec
-from msgspec import MsgspecError, Struct
-from msgspec.msgpack import Decoder, Encoder
+from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Listing, Page, PageText, is_json
-from crawler.model.errors import ExtractFailure, UsageError, failure_text
+from crawler.model.documents import Listing, PageText, is_json
+from crawler.model.errors import ExtractFailure, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
 from crawler.plugins.main_file import import_main
-
-TASK = "crawler.plugins.child:run"
 
 
 class Passed(Struct, frozen=True):
@@ -42,24 +36,10 @@ class PluginSet(Struct, frozen=True):
 
     plugins: tuple[Passed, ...]
     max_urls: int
-    """So many URLs of one `discover` are taken from a page (`limits.max_links`)."""
+    """So many links, and URLs of one `discover`, are taken from a page."""
     main_file: str | None = None
     """The program's main file, if a plug-in is defined there (`main_file.py`)."""
     main_module: str | None = None
-
-
-class PageOrder(Struct, frozen=True, array_like=True):
-    """A page to work on, but for its body; without one plug-ins are only loaded."""
-
-    plugins: bytes
-    """An encoded PluginSet, the same in each order of a crawl."""
-    url: str = ""
-    status: int = 0
-    headers: tuple[tuple[str, str], ...] = ()
-    page: bytes = b""
-    """An encoded Page."""
-    asked: str = ""
-    """The URL that was requested, where `url` is where redirects led."""
 
 
 class Findings(Struct, frozen=True, array_like=True):
@@ -81,63 +61,25 @@ MAX_DEPTH = 100
 The encoders recurse, in the crawl as well, where little is left of the stack.
 """
 
-_LENGTH = 4
-"""Bytes of the length of an encoded PageOrder."""
 
-encode = Encoder().encode
-_decode_findings = Decoder(Findings).decode
-_loaded: dict[bytes, tuple[tuple[LoadedPlugin, ...], int]] = {}
-"""By encoded PluginSet: the plug-ins, and its `max_urls`."""
-
-
-def order_parts(order: PageOrder, body: bytes = b"") -> tuple[bytes, bytes]:
-    """The payload of the task, in two parts: so the body need not be copied."""
-    head = encode(order)
-    return len(head).to_bytes(_LENGTH, "big") + head, body
-
-
-@cache
-def _decoders() -> tuple[Decoder[PageOrder], Decoder[Page], Decoder[PluginSet]]:
-    """Decoders of what the crawl sends, which the crawl itself does not need."""
-    return Decoder(PageOrder), Decoder(Page), Decoder(PluginSet)
-
-
-def decode_findings(result: bytes) -> Findings:
-    """Raises ExtractFailure if `result` is none."""
-    try:
-        return _decode_findings(result)
-    except (MsgspecError, RecursionError) as error:
-        raise ExtractFailure(f"the plug-ins' findings: {error}") from error
-
-
-def run(payload: bytes) -> bytes:
-    """The task: from a PageOrder and its body (`order_parts`) to encoded Findings."""
-    body_at = _LENGTH + int.from_bytes(payload[:_LENGTH], "big")
-    orders, pages, sets = _decoders()
-    order = orders.decode(payload[_LENGTH:body_at])
-    if order.plugins not in _loaded:
-        try:
-            chosen = sets.decode(order.plugins)
-            _loaded[order.plugins] = _load(chosen), chosen.max_urls
-        except UsageError as error:
-            raise ExtractFailure(str(error)) from error
-    if not order.page:
-        return encode(Findings())
-    page = pages.decode(order.page)
-    document = PluginDocument(
-        order.url, order.status, order.headers, payload[body_at:], page
-    )
+def apply(
+    plugins: Iterable[LoadedPlugin],
+    document: PluginDocument,
+    max_urls: int,
+    asked: str,
+) -> Findings:
+    """What plug-ins find in a page. Raises ExtractFailure."""
     found = Findings()
-    plugins, max_urls = _loaded[order.plugins]
-    json = is_json(page.content_type)
+    json = is_json(document.page.content_type)
     for plugin in plugins:
         # A plug-in that says nothing about it expects HTML.
         if not json or getattr(plugin.target, "reads_json", False):
-            found = _apply(plugin, document, found, max_urls, order.asked or order.url)
-    return encode(found)
+            found = _apply(plugin, document, found, max_urls, asked)
+    return found
 
 
-def _load(plugins: PluginSet) -> tuple[LoadedPlugin, ...]:
+def load(plugins: PluginSet) -> tuple[LoadedPlugin, ...]:
+    """Load plug-ins. Raises UsageError."""
     if plugins.main_file is not None:
         import_main(plugins.main_file, plugins.main_module)
     return tuple(_load_one(one) for one in plugins.plugins)

@@ -16,6 +16,7 @@ import brotli
 from msgspec.structs import replace
 
 from crawler.extract.extractor import extract
+from crawler.extract.html.bounds import check_page
 from crawler.extract.sniff import extract_media_type, parse_media_type
 from crawler.fetch.auth.challenges import Authenticator, parse_challenges
 from crawler.fetch.auth.credentials import Credentials
@@ -39,6 +40,7 @@ from crawler.fetch.http1.archived import read_archived
 from crawler.fetch.http1.codings import body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.target import parse_target
+from crawler.model.documents import Page
 from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.model.http import Response, Timings
 from crawler.model.policy_config import LimitsConfig, RobotsConfig
@@ -194,6 +196,8 @@ def _extracted(body: bytes, media_type: str) -> None:
             links = [*getattr(found, "links", ()), *getattr(found, "images", ())]
             assert len(links) <= 2 * LIMITS.max_links
             assert all(canonical(link.url) == link.url for link in links)
+            if isinstance(found, Page):  # as where another process has read it
+                check_page(found, LIMITS.max_links)
 
 
 def html(data: bytes) -> None:

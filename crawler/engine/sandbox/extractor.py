@@ -32,3 +32,7 @@ class WorkerExtractor:
         """As `crawler.extract.Extractor.extract`."""
         order = encode_order(response, destination, limits, with_text, named_sitemap)
         return decode_document(self._worker.run(DOCUMENT, order))
+
+    def is_page(self, response: Response, *, named_sitemap: bool = False) -> bool:
+        """False, for what is read here is read by another process already."""
+        return False

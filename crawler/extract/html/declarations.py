@@ -18,7 +18,7 @@ from crawler.model.documents import (
 )
 from crawler.model.url import Base
 
-_MAX_TEXT = 1000
+MAX_TEXT = 1000
 """Characters of a text; the rest is cut off."""
 _MAX_CANONICALS = 10
 
@@ -122,8 +122,8 @@ def _best(texts: Mapping[S, str], *sources: S) -> tuple[str | None, S | None]:
 
 
 def short(text: str) -> str:
-    """`text` with white space collapsed, cut at _MAX_TEXT characters."""
-    return " ".join(text[: 10 * _MAX_TEXT].split())[:_MAX_TEXT]
+    """`text` with white space collapsed, cut at MAX_TEXT characters."""
+    return " ".join(text[: 10 * MAX_TEXT].split())[:MAX_TEXT]
 
 
 def kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:

@@ -12,8 +12,18 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.engine.fetch_url import FetchedUrl, fetch_url
+from crawler.engine.page_task import (
+    PageOrder,
+    PageSettings,
+    decode_answer,
+    encode,
+    order_parts,
+    run,
+)
+from crawler.extract.extractor import InlineExtractor
 from crawler.model.config import Config
 from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.documents import Page
 from crawler.model.policy_config import (
     LimitsConfig,
     PolitenessConfig,
@@ -21,6 +31,7 @@ from crawler.model.policy_config import (
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.plugins.child import PluginSet
 from hub.pool import Pool
 from tests.helpers.crawling import records
 from tests.site.fixtures import LIMITS
@@ -136,6 +147,24 @@ def test_fetch_shows_what_a_crawl_writes(
         site.forget()
         fetched = fetch_url(config, site.base + path)
         assert matches(path, found, fetched), (found, fetched.record)
+
+
+def test_the_extraction_process_reads_each_page_as_the_crawl_does(both: Any) -> None:
+    settings = encode(
+        PageSettings(PluginSet((), LimitsConfig().max_links), RobotsConfig())
+    )
+    read = 0
+    for _, fetched in both.values():
+        response = fetched.response
+        if isinstance(fetched.document, Page) and response is not None:
+            if not InlineExtractor().is_page(response):  # it broke off
+                continue
+            order = PageOrder(settings, response.url, response.status, response.headers)
+            result = run(b"".join(order_parts(order, response.body)))
+            found = decode_answer(result, None, LimitsConfig().max_links)
+            assert found.page == fetched.document
+            read += 1
+    assert read > 100
 
 
 @pytest.mark.parametrize(
