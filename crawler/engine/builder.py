@@ -170,7 +170,7 @@ def _open(
     held.enter_context(closing(opened.client))
     logged_in = "" if given.shard else opened.log_in()
     events = Events(opened.client)
-    documents = held.enter_context(loaded.documents())
+    documents = held.enter_context(loaded.documents(reading=not given.shard))
     environment = Environment(
         run=state.run,
         store=store,

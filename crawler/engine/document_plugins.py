@@ -47,6 +47,9 @@ NAME = "plugins"
 class DocumentPlugins:
     """The plug-ins of one crawl that work on documents, and their processes.
 
+    Without plug-ins the processes read pages, and a page that they fail to read is none
+    that has failed.
+
     Starts the first process, and waits until it has loaded the plug-ins; further ones,
     at most `processes`, are started as they are needed. Raises PluginError if it cannot
     load them.
@@ -64,6 +67,7 @@ class DocumentPlugins:
         self._names = ", ".join(
             OUR_OWN.get(plugin.name, f"plug-in {plugin.name}") for plugin in plugins
         )
+        self.only_read = not plugins
         self.reads_links = any(plugin.name not in OUR_OWN for plugin in plugins)
         """Whether they are the user's: our own parts read nothing but the body."""
         self._max_links = max_links
@@ -118,7 +122,7 @@ class DocumentPlugins:
             answered = decode_answer(result_of(answer), page, self._max_links)
         except BodyFailure as error:
             failure = ExtractFailure(self._named(error.message))
-            pending.set_findings(Enriched(page), failure)
+            pending.set_findings(Enriched(page), None if self.only_read else failure)
             return
         found, page = answered.found, page or answered.page
         assert page is not None

@@ -226,6 +226,7 @@ class _Remembering:
     def __init__(self, extractor: Extractor, plugins: ReadByPlugins | None) -> None:
         self._extractor = extractor
         self._plugins = plugins
+        self.only_read = False
 
     def submit(
         self, response: Response, page: Page | None, asked: str, finish: Finish

@@ -91,6 +91,11 @@ class PendingOutcome:
 class ReadByPlugins(Protocol):
     """The plug-ins that work on documents."""
 
+    @property
+    def only_read(self) -> bool:
+        """Whether there are none, but a process that reads pages."""
+        ...
+
     def submit(
         self, response: Response, page: Page | None, asked: str, finish: Finish
     ) -> PendingOutcome:

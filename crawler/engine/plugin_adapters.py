@@ -163,13 +163,15 @@ class Plugins:
         }
 
     @contextmanager
-    def documents(self) -> Iterator[DocumentPlugins | None]:
+    def documents(self, *, reading: bool = False) -> Iterator[DocumentPlugins | None]:
         """Those that work on documents, in processes that run meanwhile; None: none.
 
-        Raises PluginError if the process cannot load them.
+        `reading`: where there are none, such processes read the pages all the same, if
+        the configuration says how many. Raises PluginError if the process cannot load
+        them.
         """
         chosen = [one for one in self._plugins if one.methods & ON_DOCUMENTS]
-        if not chosen:
+        if not (chosen or (reading and self._processes != "auto")):
             yield None
             return
         from crawler.engine.document_plugins import DocumentPlugins

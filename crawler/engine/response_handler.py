@@ -102,7 +102,8 @@ class Reader:
         self._tries = config.retry.tries
         self._include = frozenset(config.records.include)
         self._extractor = extractor
-        self._plugins = plugins
+        self._readers = plugins
+        self._plugins = None if plugins and plugins.only_read else plugins
         self._guard = guard
         self._candidates = candidates
         self._quotas = quotas
@@ -123,9 +124,9 @@ class Reader:
         requested as an image and is none: then it is queued as a page. Raises Failure.
         """
         lease = handle.lease
-        if self._plugins is not None and self._is_read_elsewhere(lease, response):
+        if (readers := self._readers) and self._is_read_elsewhere(lease, response):
             finish = partial(self._finish_unread, handle, response)
-            return self._plugins.submit(response, None, _asked(lease), finish)
+            return readers.submit(response, None, _asked(lease), finish)
         try:
             document = self._extract(lease, response, lease.destination)
         except ImageDecodeFailure as failure:

@@ -97,7 +97,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Processes for what needs a tree of a page: text, fields, plug-ins.
 
     They are started as they are needed, each with limits on memory and CPU time. auto:
-    as many as there are cores, at most 8.
+    as many as there are cores, at most 8. They read the links of these pages as well;
+    with a number they do so in any crawl, which one of a large, fast site gains by.
     """
     grace: Seconds = 10.0
     """Time that a stop waits for the requests under way [s]."""

@@ -10,8 +10,10 @@ from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response
 
 
-def enriched(documents: DocumentPlugins, response: Response, page: Page) -> Enriched:
-    """`page` with their findings. Raises their ExtractFailure."""
+def enriched(
+    documents: DocumentPlugins, response: Response, page: Page | None
+) -> Enriched:
+    """`page` with their findings; None: they read it. Raises their ExtractFailure."""
     found: list[tuple[Enriched, ExtractFailure | None]] = []
 
     def finish(enriched: Enriched, failure: ExtractFailure | None) -> Outcome | None:

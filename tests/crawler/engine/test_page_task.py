@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
+from crawler.engine.document_plugins import DocumentPlugins
 from crawler.engine.page_task import (
     PageAnswer,
     PageOrder,
@@ -18,19 +20,22 @@ from crawler.engine.page_task import (
     order_parts,
     run,
 )
+from crawler.engine.plugin_adapters import Plugins
 from crawler.extract.extractor import InlineExtractor, extract
 from crawler.extract.registry import READERS
+from crawler.fleet.shard_config import shard_config
 from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.sqlite.reader import open_state
 from crawler.model.config import PluginConfig
 from crawler.model.content_config import OutputConfig
-from crawler.model.documents import Link, Page
+from crawler.model.documents import Enriched, Link, Page
 from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response, Timings
 from crawler.model.policy_config import LimitsConfig, RobotsConfig
 from crawler.plugins.child import Passed, PluginSet
 from tests.fuzz.corpus import seeds_of
 from tests.helpers.crawling import config, crawl, endings, of, page, records, serve
+from tests.helpers.enriching import enriched
 from tests.site.page import reply
 
 __all__ = ["serve"]
@@ -265,3 +270,41 @@ def test_a_page_that_nothing_can_read_is_an_error_of_its_url(
     assert done.finish_reason == "done"
     (error,) = of(tmp_path, "error")
     assert (error["error_code"], error["error_message"]) == ("extract", "unable")
+
+
+# ------------------------------------------------------------------ without plug-ins
+
+
+def test_a_number_of_processes_has_pages_read_there_without_plugins(
+    serve: Any, tmp_path: Path
+) -> None:
+    """The extractor of the crawl can read nothing."""
+    site = serve(
+        index=page("<a href=/1>x</a>"), **{"1": page("<a href=/2>x</a>"), "2": page("")}
+    )
+    given = config(site, tmp_path, extract_processes=1)
+    assert open_crawl(given, mode="new", extractor=Unable()).run().exit_code == 0
+    assert endings(tmp_path, site) == dict.fromkeys(("/", "/1", "/2"), "page")
+
+
+def test_a_page_that_such_a_process_cannot_read_is_read_here_and_is_no_error() -> None:
+    with closing(DocumentPlugins((), MAX_LINKS)) as documents:
+        found = enriched(documents, response(b"<title>x</title>"), None)
+        assert found.page is not None
+        assert found.page.title == "x"
+    assert enriched(documents, response(b"<p>x"), None) == Enriched(None)
+
+
+def test_without_a_number_a_plain_crawl_has_no_process(
+    serve: Any, tmp_path: Path
+) -> None:
+    plugins = Plugins(config(serve(index=page("")), tmp_path))
+    with plugins.documents(reading=True) as documents:
+        assert documents is None
+
+
+def test_a_shard_has_none_either(serve: Any, tmp_path: Path) -> None:
+    """Its number is its part of that of the whole crawl."""
+    given = config(serve(index=page("")), tmp_path, extract_processes=4)
+    with Plugins(shard_config(given, 0, 2)).documents() as documents:
+        assert documents is None
