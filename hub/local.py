@@ -3,10 +3,12 @@
 The values are stored on the greenlet, in a dict by the id of the `local`. They go
 when either the greenlet or the `local` goes, and form no cycle.
 
-To read an attribute takes 0.13 µs on Python 3.11, and 0.11 in gevent, whose `local` is
-compiled. Here each access calls a Python function, a third of the time, which asks for
-the greenlet and looks in two dicts. From Python 3.12 on, which calls that function
-without a C frame, the two take the same time.
+To read an attribute takes 104 ns on Python 3.11, and 77 in gevent, whose `local` is
+compiled. Of these a ``__getattribute__`` that returns a constant takes 26, `getcurrent`
+23, and the look-ups of the greenlet's values, of the `local` and of the name the rest:
+nothing else happens before the value is found. From Python 3.12 on, which calls
+``__getattribute__`` without a C frame (6 ns), it takes 97 ns, and 101 in gevent; on
+3.13 it takes 95, and 111 in gevent.
 """
 
 from types import MemberDescriptorType

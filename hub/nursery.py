@@ -16,7 +16,7 @@ several come, or one while the children clean up, they have the order of interru
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from hub.current import get_hub
 from hub.deferral import Deferral
@@ -30,6 +30,7 @@ __all__ = ["Nursery", "TaskStatus"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", contravariant=True)
 
 
 class Nursery:
@@ -84,7 +85,8 @@ class Nursery:
         """
         self._take_slot()
         self._starting += 1
-        status, failed = TaskStatus(self), None
+        status: TaskStatus[Any] = TaskStatus(self)
+        failed = None
         try:
             with status.nursery:
                 status.child = status.nursery.spawn(
@@ -237,8 +239,11 @@ class Nursery:
         )
 
 
-class TaskStatus:
-    """What a child of `Nursery.start` says to the caller: that it is ready."""
+class TaskStatus(Generic[S]):
+    """What a child of `Nursery.start` says to the caller: that it is ready.
+
+    A ``TaskStatus[S]`` says it with an ``S``.
+    """
 
     def __init__(self, target: Nursery) -> None:
         self.nursery = Nursery()
@@ -249,6 +254,12 @@ class TaskStatus:
         self.moved = False
         """Whether the child belongs to the nursery that it was started for."""
         self._target = target
+
+    @overload
+    def started(self: "TaskStatus[None]") -> None: ...
+
+    @overload
+    def started(self, value: S) -> None: ...
 
     def started(self, value: Any = None) -> None:
         """Let `Nursery.start` return ``value``.

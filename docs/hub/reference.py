@@ -25,6 +25,9 @@ MODULES = [*sorted(hub._MODULES), "testing"]
 LATER_STANDARD = {"ShutDown": "the standard library's, from Python 3.13 on"}
 """Names that only some versions of Python leave to the hub."""
 
+NEWER = {"get_unverified_chain", "get_verified_chain"}
+"""Methods that only newer versions of Python have."""
+
 HEAD = """\
 # Reference
 
@@ -111,7 +114,7 @@ def of_members(kind: type) -> Iterator[str]:
         if not base.__module__.startswith("hub"):
             continue
         for name, value in vars(base).items():
-            if name.startswith("_") or name in found:
+            if name.startswith("_") or name in found or name in NEWER:
                 continue
             text = of_member(name, value)
             if text is not None:

@@ -120,6 +120,16 @@ def nurseries() -> None:
         nursery.spawn(length, 4)  # E: arg-type
 
 
+def serving(*, task_status: hub.TaskStatus[int]) -> None:
+    task_status.started(80)
+    task_status.started("http")  # E: arg-type
+    task_status.started()  # E: call-arg
+
+
+def ready(*, task_status: hub.TaskStatus[None]) -> None:
+    task_status.started()
+
+
 def threads() -> None:
     pool = ThreadPool(2)
     assert_type(pool.spawn(length, "four"), AsyncResult[int])
