@@ -3,10 +3,11 @@
     python -m tests.benchmarks.frontier                  one million URLs
     python -m tests.benchmarks.frontier --urls 10000000  ten million
 
-It prints, for each tenth: new links per second (wall and CPU time), memory of the
-process, size of the folder. Then the cost of a duplicate, found in memory and in the
-file; how many URLs per second 32 workers lease and finish (no network, no delays, a
-commit every 64); and how long it takes to open the folder again.
+It prints, for each tenth: new links per second (wall and CPU time), bytes written for
+each (to the log and the file), how long commits take, memory of the process, size of
+the folder; and how long all commits took. Then the cost of a duplicate, found in memory
+and in the file; how many URLs per second 32 workers lease and finish (no network, no
+delays, a commit every 64); and how long it takes to open the folder again.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ def rate(count: int, wall: float, cpu: float) -> str:
 
 def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
     source = pages(urls, hosts)
+    all_commits: list[float] = []
+    all_cpu: list[float] = []
+    began = written_bytes()
     tenth = urls // LINKS_OF_A_PAGE // 10
     for part in range(10):
         batch = (
@@ -90,8 +94,9 @@ def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
         for n, links in enumerate(batch):
             store.add(links, float(n))
             if n % PAGES_OF_A_COMMIT == PAGES_OF_A_COMMIT - 1:
-                before = time.perf_counter()
+                before, busy = time.perf_counter(), time.process_time()
                 store.commit()
+                all_cpu.append(time.process_time() - busy)
                 commits.append(time.perf_counter() - before)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(
@@ -103,7 +108,15 @@ def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
             f"  rss {rss_mib()} MiB  folder {folder_mib(folder)} MiB",
             flush=True,
         )
+        all_commits += commits
     store.commit()
+    print(
+        f"  all: {(written_bytes() - began) / urls:,.0f} B/link, commits"
+        f" {percentile(all_commits, 50) * 1000:.0f} ms at 50 %,"
+        f" {percentile(all_commits, 99) * 1000:.0f} at 99 %;"
+        f" their CPU {percentile(all_cpu, 50) * 1000:.0f} ms at 50 %,"
+        f" {percentile(all_cpu, 99) * 1000:.0f} at 99 %"
+    )
 
 
 def ask_again(store: Store, urls: int, hosts: int) -> None:
@@ -155,9 +168,12 @@ def main() -> None:
         ask_again(store, given.urls, given.hosts)
         work_off(store, min(50_000, given.urls // 4))
         store.close()
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         store = SqliteStore(folder)
-        print(f"  opened again in {(time.perf_counter() - start) * 1000:.1f} ms")
+        print(
+            f"  opened again in {(time.perf_counter() - start) * 1000:.1f} ms,"
+            f" {(time.process_time() - busy) * 1000:.1f} ms of CPU time"
+        )
         store.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(f"  peak rss {peak} MiB, folder {folder_mib(folder)} MiB")

@@ -125,7 +125,7 @@ class IncomingUrls(StorePart):
         self._next_seq = first + len(fresh)
         self._db.executemany(_INSERT_PLAIN, plain)
         self._db.executemany(_INSERT, rows)
-        self._db.executemany("INSERT INTO queue VALUES (?, ?, ?, ?)", queued)
+        self._positions.put(queued, self._counts["queued"])
         self._tally("queued", len(queued))
         self._tally("skip", len(fresh) - len(queued))
 
@@ -176,6 +176,7 @@ class IncomingUrls(StorePart):
             ranks = [
                 rank_of(found.destination, near)[1] for near in (found.depth, depth)
             ]
+            self._positions.place(host_id, queue)
             self._db.execute(_MOVE, (*ranks, host_id, queue, seq))
         else:
             return 0

@@ -54,6 +54,7 @@ class Leases(StorePart):
         self._updates.flush()
         host_id = self._hosts.id_of(host, now)
         number = QUEUES.index(queue)
+        self._positions.place(host_id, number)
         leased = self._seqs(host_id, number)
         rows = self._db.execute(_QUEUED, (host_id, number, limit + len(leased)))
         positions = [

@@ -19,6 +19,7 @@ from crawler.frontier.sqlite.tables import (
     PENDING_SKIP,
     QUEUED,
     SEEN_LOG,
+    UNPLACED,
 )
 from crawler.model.stored_config import upgrade_from_4
 from crawler.model.url import key_id, url_id
@@ -144,11 +145,17 @@ def _from_8(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _from_9(db: sqlite3.Connection) -> None:
+    """Make a place for the number from which on `queue` may lack rows."""
+    db.execute(UNPLACED)
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     4: _from_4,
     5: _from_5,
     6: _from_6,
     7: _from_7,
     8: _from_8,
+    9: _from_9,
 }
 """By the format that a step begins with."""

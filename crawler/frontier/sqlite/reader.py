@@ -23,6 +23,7 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
 from crawler.frontier.sqlite.ledger import RUN, changes_in
 from crawler.frontier.sqlite.link_rows import read_links
+from crawler.frontier.sqlite.pending_updates import MISSING
 from crawler.frontier.sqlite.seen_set import SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.state_reader import (
@@ -69,13 +70,15 @@ FROM url JOIN host USING (host_id) JOIN origin USING (origin_id)
 """
 _HOST = f"name, pages, images, ready_at, parked, {USAGE}, {THROTTLE}"
 _CODE = "coalesce(skip.reason, url.code)"
-_URLS_BEFORE = """
-SELECT count(*) FROM queue JOIN (
-    SELECT queue.host_id AS h, queue.destination AS d, rank AS r, seq AS s
-    FROM url JOIN queue USING (seq, host_id)
-    WHERE queue.destination = min(url.destination, 1)
-        AND seq = ?)
-WHERE host_id = h AND destination = d AND (rank, seq) < (r, s)
+_POSITION = f"""
+SELECT host_id, min(destination, 1), iif(destination = 0, depth, 0), seq FROM url
+WHERE seq = ? AND state = {QUEUED} AND seq NOT IN (SELECT seq FROM retry)
+"""
+_BEFORE = "host_id = ? AND destination = ? AND (rank, seq) < (?, ?)"
+_URLS_BEFORE = f"""
+SELECT count(*) FROM (
+    SELECT seq FROM queue WHERE {_BEFORE}
+    UNION SELECT seq FROM ({MISSING}) WHERE {_BEFORE})
 """
 _RETRIES = """
 SELECT code, name, count(*), min(retry.retry_at)
@@ -186,8 +189,10 @@ class SqliteStateReader:
 
     def urls_before(self, row: UrlRow) -> int:
         number = self._seen.number_of(url_id(row.url, row.redirects))
-        cursor = self._db.execute(_URLS_BEFORE, (number,))
-        return int(first_column(cursor, 0))
+        position = self._db.execute(_POSITION, (number,)).fetchone()
+        if position is None:
+            return 0
+        return int(first_column(self._db.execute(_URLS_BEFORE, position * 2), 0))
 
     def url_states(self) -> bytearray:
         last = first_column(self._db.execute("SELECT max(seq) FROM url"), 0)

@@ -9,7 +9,11 @@ more than MAX_UNMERGED wait, the bucket that has waited longest is sorted and go
 done. A commit merges about as many as came in since the one before, so that none is
 much slower than the others.
 
-A crawl of fewer URLs never uses `seen`, and looks for a URL in memory only.
+A crawl of fewer URLs never uses `seen`, and looks for a URL in memory only. In a larger
+one, each bucket has a filter of one bit for each value of the hash's lowest bits: if
+it is not set, `seen` need not be asked whether a URL is new. At ten million URLs it is
+set for 4 % of those that are. A state that was opened again has no filters at first;
+each is made when its bucket is merged.
 
 Before the seen-set is asked, a cache knows which URLs were found a moment ago, and how
 near. It has two generations: when the young one is full it becomes the old one, and the
@@ -21,6 +25,9 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections.abc import Iterable
+
+from crawler.frontier.sqlite.database import first_column
 
 SKIPPED = 1 << 30
 """Stands for the depth of a URL that is known only as a decision to skip it."""
@@ -37,7 +44,13 @@ BUCKETS = 256
 MAX_UNMERGED = 1 << 19
 """URLs that wait in memory at most, 120 bytes each."""
 
+FILTER_BYTES = 1 << 17
+"""The filter of one bucket; all together are 32 MiB."""
+_NOTHING = bytes(FILTER_BYTES)
+"""The filter of a bucket of which nothing is in the table."""
+
 _SHIFT = 64 - BUCKETS.bit_length() + 1
+_MASK = FILTER_BYTES - 1
 _FIND = "SELECT seq FROM seen WHERE url_id = ?"
 
 
@@ -88,7 +101,9 @@ class SeenSet:
         self._unmerged = 0
         self._first_new = 0
         self._new: list[int] = []
-        self._has_merged = db.execute("SELECT 1 FROM seen").fetchone() is not None
+        is_empty = db.execute("SELECT 1 FROM seen").fetchone() is None
+        unknown = _NOTHING if is_empty else b"\xff" * FILTER_BYTES
+        self._filters: list[bytes | bytearray] = [unknown] * BUCKETS
         for first, url_ids in db.execute("SELECT first_seq, url_ids FROM unmerged"):
             self._read(first, url_ids)
 
@@ -102,17 +117,20 @@ class SeenSet:
 
     def number_of(self, url_id: int) -> int:
         """The number of a URL; 0: the crawl does not know it."""
-        seq = self._buckets[url_id >> _SHIFT & BUCKETS - 1].get(url_id)
-        if seq is None and self._has_merged:
-            row = self._db.execute(_FIND, (url_id,)).fetchone()
-            seq = row and row[0]
-        return seq or 0
+        number = url_id >> _SHIFT & BUCKETS - 1
+        seq = self._buckets[number].get(url_id)
+        if seq is not None:
+            return seq
+        if not self._filters[number][url_id >> 3 & _MASK] >> (url_id & 7) & 1:
+            return 0
+        return int(first_column(self._db.execute(_FIND, (url_id,)), 0))
 
     def add(self, url_id: int, seq: int) -> bool:
         """Whether the URL is new; if so, it has this number now, the next one."""
-        bucket = self._buckets[url_id >> _SHIFT & BUCKETS - 1]
+        number = url_id >> _SHIFT & BUCKETS - 1
+        bucket = self._buckets[number]
         if url_id in bucket or (
-            self._has_merged
+            self._filters[number][url_id >> 3 & _MASK] >> (url_id & 7) & 1
             and self._db.execute(_FIND, (url_id,)).fetchone() is not None
         ):
             return False
@@ -139,12 +157,26 @@ class SeenSet:
         rows = sorted(self._buckets[number].items())
         self._buckets[number] = {}
         self._unmerged -= len(rows)
-        self._has_merged = True
         db = self._db
         db.executemany("INSERT INTO seen VALUES (?, ?)", rows)
+        self._filter(number, rows)
         db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (number, last))
         self._merged_to[number] = last
         db.execute("DELETE FROM unmerged WHERE first_seq <= ?", (min(self._merged_to),))
+
+    def _filter(self, number: int, merged: Iterable[tuple[int, ...]]) -> None:
+        """Let the filter of a bucket know what was merged just now."""
+        bits = self._filters[number]
+        if not isinstance(bits, bytearray):
+            if bits is not _NOTHING:
+                signed = number - BUCKETS if number >= BUCKETS // 2 else number
+                merged = self._db.execute(
+                    "SELECT url_id FROM seen WHERE url_id BETWEEN ? AND ?",
+                    (signed << _SHIFT, (signed + 1 << _SHIFT) - 1),
+                )
+            bits = self._filters[number] = bytearray(FILTER_BYTES)
+        for url_id, *_ in merged:
+            bits[url_id >> 3 & _MASK] |= 1 << (url_id & 7)
 
 
 def pack_ids(url_ids: list[int]) -> bytes:

@@ -40,7 +40,8 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     """A `Store` in `folder`, which is created if need be.
 
     `more_files` are the names of other files of the folder, which become private too.
-    `max_unmerged`: see `seen_set.py`.
+    `max_unmerged`: how many new URLs wait in memory to be merged (`seen_set.py`), and
+    four times as many as there are positions that wait (`pending_updates.py`).
     Opening it takes back all leases. Raises StateError if another process has it open,
     or if it is of a format that cannot be read or damaged; OutputError if it cannot be
     written.
@@ -134,6 +135,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         self._updates.flush()
         self._links.flush()
         self._seen.flush()
+        self._positions.flush(self._next_seq)
         self._write_contents()
         self._hosts.flush()
         rows = [(name, self._counts[name]) for name in self._changed]

@@ -18,7 +18,11 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.host_rows import HostRows
 from crawler.frontier.sqlite.link_rows import LinkRows
 from crawler.frontier.sqlite.lockfile import LockFile
-from crawler.frontier.sqlite.pending_updates import PendingUpdates, QueuePosition
+from crawler.frontier.sqlite.pending_updates import (
+    PendingPositions,
+    PendingUpdates,
+    QueuePosition,
+)
 from crawler.frontier.sqlite.seen_set import SeenCache, SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS
 from crawler.frontier.store import Content
@@ -50,6 +54,9 @@ class StorePart(Database):
         self._recent = SeenCache()
         self._hosts = HostRows(db)
         self._updates = PendingUpdates(db)
+        self._positions = PendingPositions(
+            db, self._max_unmerged // 4, self._max_unmerged // 2
+        )
         self._seen = SeenSet(db, self._max_unmerged)
         self._links = LinkRows(db, self._seen)
         self._next_seq = first_column(db.execute("SELECT max(seq) + 1 FROM url"), 1)

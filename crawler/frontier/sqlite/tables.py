@@ -7,9 +7,10 @@ bytes a row, 200 to a page), rows are put into it in sorted slices, from `unmerg
 What the links of one page have in common is one row of `origin`.
 
 A URL that waits is in `queue`, ordered as it will be leased, or in `retry`, ordered by
-time. A decision to skip is in `skip` until it is overturned or written. A URL in none
-of the three has its record. A lease is not in the tables: it lives in the process that
-holds the lock, and ends with it.
+time. With a long queue, some of those from `unplaced.first_seq` on may not be in
+`queue` yet (`pending_updates.py`). A decision to skip is in `skip` until it is
+overturned or written. A URL in none of these has its record. A lease is not in the
+tables: it lives in the process that holds the lock, and ends with it.
 
 `host.pages` and `host.images` count the rows of `queue`, style sheets among the images;
 `count` has the number of URLs in each state, and in each state and code (its name is
@@ -32,7 +33,7 @@ from typing import get_args
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Queue
 
-FORMAT = 9
+FORMAT = 10
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
@@ -52,6 +53,11 @@ ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), s
 SEEN_LOG = """
 CREATE TABLE unmerged (first_seq INTEGER PRIMARY KEY, url_ids BLOB NOT NULL);
 CREATE TABLE merged (bucket INTEGER PRIMARY KEY, seq INTEGER NOT NULL)
+"""
+UNPLACED = """
+CREATE TABLE unplaced (
+    one INTEGER PRIMARY KEY CHECK (one = 1), first_seq INTEGER NOT NULL
+)
 """
 SCHEMA = f"""
 CREATE TABLE seen (url_id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
@@ -89,6 +95,7 @@ CREATE TABLE queue (
     host_id INTEGER, destination INTEGER, rank INTEGER, seq INTEGER,
     PRIMARY KEY (host_id, destination, rank, seq)
 ) WITHOUT ROWID;
+{UNPLACED};
 CREATE TABLE retry (
     retry_at REAL, seq INTEGER, PRIMARY KEY (retry_at, seq)
 ) WITHOUT ROWID;

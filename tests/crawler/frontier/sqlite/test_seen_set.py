@@ -63,6 +63,18 @@ def test_every_url_is_known_after_opening(folder: Path, bound: int) -> None:
         assert store.add([found("new"), found("new")], 0.0) == 1
 
 
+def test_every_url_is_known_after_further_merges(folder: Path) -> None:
+    """With a filter for each bucket, made of what was merged before and since."""
+    more = [found(f"more/{number}") for number in range(2 * BUCKETS)]
+    with closing(SqliteStore(folder, max_unmerged=0)) as store:
+        assert store.add(more, 0.0) == len(more)
+        store.commit()
+        for batch in urls():
+            assert store.add(map(found, batch), 0.0) == 0
+        for number, one in enumerate(more, start=COMMITS * LINKS + 1):
+            assert store._seen.number_of(url_id(one.url)) == number
+
+
 def test_a_look_from_outside_finds_those_that_wait(folder: Path) -> None:
     with open_state(folder) as state:
         for number, path in enumerate([path for batch in urls() for path in batch], 1):
