@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -29,6 +29,7 @@ from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import COOKIE_FILE, COOKIES
 from crawler.model.shards import Layout, Session
+from crawler.policy.traps import Traps
 from crawler.workspace.open import ulid
 from crawler.workspace.outputs import object_outputs, with_absolute_outputs
 from crawler.workspace.paths import state_folder
@@ -151,15 +152,40 @@ def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> S
         Watched(reporter.view, supervisor.snapshot),
     ):
         summary = supervisor.run()
-        if config.warc.wacz and not supervisor.is_interrupted:
-            from crawler.engine.packing import pack_archive
-
-            pack_archive(config, time.time(), lambda: not supervisor.is_interrupted)
-            if supervisor.is_interrupted:
-                summary = replace(summary, exit_code=URLS_WAIT)
+        if not supervisor.is_interrupted:
+            summary = _made_of_all(
+                config, summary, reporter, lambda: not supervisor.is_interrupted
+            )
     errors = supervisor.snapshot().last_errors
     report_end(reporter, summary, config, errors[-1][2] if errors else "")
     return summary
+
+
+def _made_of_all(
+    config: Config,
+    summary: Summary,
+    reporter: Reporter,
+    is_wanted: Callable[[], bool],
+) -> Summary:
+    """Make what is one of all shards: a WACZ file, a mirror. The summary with these."""
+    if config.warc.wacz:
+        from crawler.engine.packing import pack_archive
+
+        pack_archive(config, time.time(), is_wanted)
+    if config.bodies.mirror and is_wanted():
+        from crawler.engine.further_parts import MAKING, make_mirror
+        from crawler.inspect.state_checks import StateValues
+
+        def warn(text: str) -> None:
+            reporter.message(f"orbweb: {text}")
+
+        reporter.notice(f"orbweb: {MAKING}")
+        with open_states(state_folder(config.dir)) as state:
+            values = StateValues(state)
+            traps = Traps(config.limits, values)
+            first = make_mirror(config, values, traps, is_wanted, warn)
+        summary = replace(summary, mirror=first)
+    return summary if is_wanted() else replace(summary, exit_code=URLS_WAIT)
 
 
 class _Listener:

@@ -289,7 +289,9 @@ def _assemble(
         grace=config.grace,
         sinks=environment.sinks,
         held=held,
-        make_mirror=further.mirror(machinery.traps, events) if further else None,
+        make_mirror=further.mirror(machinery.traps, events)
+        if further and not shard  # that is made of all shards
+        else None,
         lost=state.lost,
         changed_settings=changed,
         logged_in=logged_in,

@@ -17,10 +17,13 @@ from crawler.engine.machinery import Environment
 from crawler.engine.uploading import Uploading
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
+from crawler.model.metadata import KeyValue
 from crawler.policy.check import Candidate
 from crawler.policy.traps import Traps
 from crawler.workspace.open import Mode
 from crawler.workspace.outputs import OpenSink, object_outputs, sink_openers
+
+MAKING = "making the mirror of what is saved"
 
 
 class FurtherParts:
@@ -81,24 +84,38 @@ class FurtherParts:
             return None
 
         def make(is_wanted: Callable[[], bool]) -> str | None:
-            from crawler.engine.mirroring import MirrorMaker
-
-            def go_on() -> bool:
-                hub.sleep(0)  # for signals and the view
-                return is_wanted()
-
-            def substitute(url: str, parent_url: str) -> str | None:
-                return traps.substitute(Candidate(url, "a", "page", 1, parent_url))
-
-            events.notice("making the mirror of what is saved")
-            maker = MirrorMaker(
-                self._config, self._store, substitute, go_on, events.warning
+            events.notice(MAKING)
+            return make_mirror(
+                self._config, self._store, traps, is_wanted, events.warning
             )
-            if not maker.make():
-                again = "the mirror is not complete; `orbweb resume` completes it"
-                events.warning(again)
-                return None
-            first = maker.first_page()
-            return None if first is None else first.as_uri()
 
         return make
+
+
+def make_mirror(
+    config: Config,
+    metadata: KeyValue,
+    traps: Traps,
+    is_wanted: Callable[[], bool],
+    warn: Callable[[str], None],
+) -> str | None:
+    """Make the mirror of a crawl, or that of all its shards together. Switches.
+
+    Returns the URL of its first page; None if it has none, or is not complete. Raises
+    OutputError.
+    """
+    from crawler.engine.mirroring import MirrorMaker
+
+    def go_on() -> bool:
+        hub.sleep(0)  # for signals and the view
+        return is_wanted()
+
+    def substitute(url: str, parent_url: str) -> str | None:
+        return traps.substitute(Candidate(url, "a", "page", 1, parent_url))
+
+    maker = MirrorMaker(config, metadata, substitute, go_on, warn)
+    if not maker.make():
+        warn("the mirror is not complete; `orbweb resume` completes it")
+        return None
+    first = maker.first_page()
+    return None if first is None else first.as_uri()

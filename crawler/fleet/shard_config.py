@@ -18,7 +18,6 @@ from crawler.workspace.shard_parts import as_part
 def refuse_for_shards(config: Config) -> None:
     """Raise UsageError for a setting that needs a crawl of one process."""
     settings = {
-        "bodies.mirror": config.bodies.mirror,
         "images.phash": config.images.are_hashed,
         "scope.dedupe_content": config.scope.dedupe_content,
     }

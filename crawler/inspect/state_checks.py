@@ -46,7 +46,7 @@ class StateChecks:
     def __init__(self, state: StateReader, config: Config, now: float) -> None:
         self._state = state
         self._config = config
-        values = _StateValues(state)
+        values = StateValues(state)
         self._redirects = dict(state.items(SEED_REDIRECTS))
         self._scope = Scope(config.scope, config.seeds, self._redirects.items())
         self._robots = RobotsCache(config.robots, values, lambda: now)
@@ -166,7 +166,7 @@ class StateChecks:
         return check(host.throttle)
 
 
-class _StateValues:
+class StateValues:
     """The values beside URLs, for checks that could also write them."""
 
     def __init__(self, state: StateReader) -> None:

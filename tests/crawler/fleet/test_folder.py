@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
+from crawler.engine.further_parts import make_mirror
 from crawler.engine.packing import pack_archive
 from crawler.engine.uploading import Uploading
 from crawler.fleet.messages import Ended
@@ -28,8 +29,10 @@ from crawler.frontier.sqlite.shared_contents import NOWHERE, SharedContents
 from crawler.frontier.state_reader import StateReader
 from crawler.frontier.store import Content
 from crawler.inspect.sharded_state import ShardedState
+from crawler.inspect.state import open_states
+from crawler.inspect.state_checks import StateValues
 from crawler.model.config import Config
-from crawler.model.content_config import WarcConfig
+from crawler.model.content_config import BodiesConfig, WarcConfig
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
@@ -40,6 +43,7 @@ from crawler.model.policy_config import (
 )
 from crawler.model.shards import Layout
 from crawler.output.lines import stream_files
+from crawler.policy.traps import Traps
 from crawler.workspace.outputs import outputs, record_streams
 from crawler.workspace.shard_parts import as_part, as_parts
 from crawler.workspace.shards import locked_fleet, remove_fleet
@@ -184,6 +188,7 @@ def test_a_folder_that_was_moved_is_read(crawled, tmp_path, capsys):
     assert output(capsys, "export", str(moved), "-t", "urls")
 
 
+DEDUPED = "scope.dedupe_content=true"
 REFUSED = {
     "another crawl over it": (["crawl", "URL", "-d", "many"], "holds a crawl"),
     "another one by processes": (
@@ -196,9 +201,9 @@ REFUSED = {
     ),
     "no number": (["crawl", "URL", "--processes", "0"], "is not a number from 1 to"),
     "too many": (["crawl", "URL", "--processes", "many"], "is not a number from 1 to"),
-    "a mirror": (
-        ["crawl", "URL", "-d", "new", "--processes", "2", "--mirror"],
-        "--processes: bodies.mirror needs a crawl of one process",
+    "duplicates over all": (
+        ["crawl", "URL", "-d", "new", "--processes", "2", "--set", DEDUPED],
+        "--processes: scope.dedupe_content needs a crawl of one process",
     ),
     "a missing file": (
         ["crawl", "URL", "-d", "new", "--processes", "2", "-b", "nowhere"],
@@ -209,8 +214,8 @@ REFUSED = {
         "no plug-in of this name",
     ),
     "another seed": (
-        ["crawl", "URL", "-d", "many", "-N", "--processes", "2", "--mirror"],
-        "--processes: bodies.mirror needs",
+        ["crawl", "URL", "-d", "many", "-N", "--processes", "2", "--set", DEDUPED],
+        "--processes: scope.dedupe_content needs",
     ),
     "one shard of it": (
         ["resume", "many/state/shards/001"],
@@ -333,6 +338,31 @@ def test_one_wacz_file_has_the_archives_of_all_shards(site, tmp_path):
     assert len({one["id"] for one in packed.pages}) == len(packed.pages) == PAGES
     remove_fleet(config, [])
     assert [*tmp_path.rglob("News*")] == []
+
+
+def test_the_mirror_of_all_shards_is_that_of_one_crawl(site, tmp_path):
+    config = _config(tmp_path / "many", site, bodies=BodiesConfig(mirror=True))
+    ShardCrawls(config, 3).run()
+    many, one = (tmp_path / name / "mirror" for name in ("many", "one"))
+    assert not many.exists()
+    warned: list[str] = []
+    with open_states(tmp_path / "many" / "state") as state:
+        values = StateValues(state)
+        traps = Traps(config.limits, values)
+        first = make_mirror(config, values, traps, lambda: True, warned.append)
+    summary = as_crawl(config, tmp_path / "one")
+    assert warned == []
+    assert first == str(summary.mirror).replace("/one/", "/many/")
+    there, expected = (
+        {path.relative_to(place): path.read_bytes() for path in files_in(place)}
+        for place in (many, one)
+    )
+    assert len(there) > PAGES
+    assert there == expected
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("processes", [None, "2"])

@@ -62,12 +62,20 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
 
 
 def test_the_parent_logs_in_once_for_all_processes(tmp_path, monkeypatch):
-    """It packs what all of them have archived, too."""
+    """It makes one WACZ file and one mirror of what they have saved, too."""
     monkeypatch.setenv("MEMBER_PASSWORD", PASSWORD)
     members, folder = Members(), tmp_path / "out"
     site = members_site(members)
     login = ["--login", site.url("/login"), "--form", f"user={USER}"]
-    login += ["--form", "pass=env:MEMBER_PASSWORD", "-w", "0", "-q", "--wacz"]
+    login += [
+        "--form",
+        "pass=env:MEMBER_PASSWORD",
+        "-w",
+        "0",
+        "-q",
+        "--wacz",
+        "--mirror",
+    ]
     command = ["crawl", site.url("/account"), *login, "-d", str(folder)]
     assert run(*command, "--processes", "2") == 0
     assert {url for kind, url, *_ in endings(folder) if kind == "page"} == {
@@ -75,6 +83,8 @@ def test_the_parent_logs_in_once_for_all_processes(tmp_path, monkeypatch):
     }
     assert len(members.sent) == len(members.sessions) == 1
     packed = read_wacz(folder / "out.wacz")
+    mirrored = {path.stem for path in (folder / "mirror").rglob("*.html")}
+    assert mirrored >= set(PAGES)
     assert {page["url"] for page in packed.pages} == {
         site.url(f"/{page}") for page in PAGES
     }
