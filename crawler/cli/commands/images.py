@@ -16,7 +16,13 @@ from crawler.cli.image_limits import image_limits
 from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, host_option, unique_words
 from crawler.cli.terminal.formatting import printable
-from crawler.inspect.images import image_filter, image_line
+from crawler.inspect.images import (
+    PagesOf,
+    image_filter,
+    image_line,
+    open_pages,
+    page_lines,
+)
 from crawler.model.content_config import ImageFormat, ImagesConfig
 from crawler.model.errors import UsageError
 from crawler.model.units import parse_bytes
@@ -53,6 +59,9 @@ SHARD = 10_000
     help="Only images of these pages, with * for anything; repeatable",
 )  # fmt: skip
 @click.option(
+    "--all-pages", is_flag=True, help="List below each image all pages that show it"
+)
+@click.option(
     "--where", metavar="SQL", help="Only images for which this holds, as in `export`"
 )
 @click.option(
@@ -81,6 +90,7 @@ def command(
     max_image: str | None,
     hosts: tuple[tuple[str, ...], ...],
     pages: tuple[str, ...],
+    all_pages: bool,
     where: str | None,
     limit: int | None,
     form: str | None,
@@ -100,25 +110,35 @@ def command(
     root = Path(folder)
     files = record_files(root)
     limits = _limits(min_image, max_image, unique_words(formats))
-    wanted = [image_filter(limits, unique_words(hosts), pages)]
-    with placed(files):
-        wanted.insert(0, latest_images(files))
-        if where:
-            wanted.append(Condition(where, data_fields(files)))
-    if limit:
-        wanted.append(_first(limit))
-    selection = Selection(
-        ("image",), where=lambda line: all(one(line) for one in wanted)
-    )
-    if form is None:
+    if all_pages and form is not None:
+        raise UsageError("--all-pages is for the list; data sets have page_urls")
+    is_wanted = all_pages or bool(pages) or form in DATA_SETS
+    with open_pages(root, is_wanted) as pages_of:
+        wanted = [image_filter(limits, unique_words(hosts), pages, pages_of)]
         with placed(files):
-            for line in chain.from_iterable(selection.lines(read_batches(files))):
-                click.echo(printable(image_line(line)))
-    elif form in TABLES:
-        _write_table(files, form, selection, Path(output))
-    else:
-        samples = Samples(root, unique_words(captions) or CAPTIONS)
-        _write_data_set(files, form, selection, Path(output), samples, shard)
+            wanted.insert(0, latest_images(files))
+            if where:
+                wanted.append(Condition(where, data_fields(files)))
+        if limit:
+            wanted.append(_first(limit))
+        selection = Selection(
+            ("image",), where=lambda line: all(one(line) for one in wanted)
+        )
+        if form is None:
+            with placed(files):
+                _list(files, selection, pages_of if all_pages else None)
+        elif form in TABLES:
+            _write_table(files, form, selection, Path(output))
+        else:
+            samples = Samples(root, unique_words(captions) or CAPTIONS, pages_of)
+            _write_data_set(files, form, selection, Path(output), samples, shard)
+
+
+def _list(files: list[Path], selection: Selection, pages_of: PagesOf | None) -> None:
+    for line in chain.from_iterable(selection.lines(read_batches(files))):
+        click.echo(printable(image_line(line)))
+        for page in () if pages_of is None else page_lines(line, pages_of):
+            click.echo(printable(page))
 
 
 def _first(limit: int) -> Callable[[Line], bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from crawler.output.files import IMAGES, READING
 
 CAPTIONS = ("alt", "caption", "title", "link_text")
 """Fields of an image's record that may be its caption, the best first."""
+_EXIF = ("taken_at", "camera_make", "camera_model")
 UNREADABLE = frozenset({"svg", "heic", "jxl"})
 """Formats that Pillow has no reader for."""
 
@@ -34,6 +35,12 @@ class _Image(Struct):
     caption: str | None = None
     link_text: str | None = None
     page_url: str | None = None
+    taken_at: str | None = None
+    camera_make: str | None = None
+    camera_model: str | None = None
+    has_gps: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
     data: Raw = Raw(b"null")
 
 
@@ -57,11 +64,18 @@ class Samples:
     """Makes samples of records of images; each file is one at most once.
 
     `folder` is the crawl's, and `captions` the fields to take the caption from.
+    `pages_of` gives the pages that show an image, by its URL and its `page_url`.
     """
 
-    def __init__(self, folder: Path, captions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        captions: Sequence[str],
+        pages_of: Callable[[str, str | None], list[str]],
+    ) -> None:
         self._folder = folder
         self._captions = captions
+        self._pages_of = pages_of
         self._seen: set[int] = set()
         self.missing = 0
         """Records without their file."""
@@ -92,16 +106,25 @@ class Samples:
         fields = {
             "url": image.url,
             "page_url": image.page_url or "",
+            "page_urls": self._pages_of(image.url, image.page_url),
             "host": image.host,
             "width": image.width or 0,
             "height": image.height or 0,
             "format": image.format,
             "sha256": sha256,
-            **{name: getattr(image, name) or "" for name in CAPTIONS},
+            **{name: getattr(image, name) or "" for name in (*CAPTIONS, *_EXIF)},
+            "has_gps": image.has_gps,
+            "latitude": _degrees(image.latitude),
+            "longitude": _degrees(image.longitude),
             "data": "" if image.data == _NULL else str(image.data, "utf-8"),
         }
         text = next(filter(None, found), "")
         return Sample(path, sha256, image.format, text, fields)
+
+
+def _degrees(angle: float | None) -> str:
+    """As text: 0 is a place, and no value is None."""
+    return "" if angle is None else repr(angle)
 
 
 _NULL = Raw(b"null")

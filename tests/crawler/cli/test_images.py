@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from crawler.cli import run
+from crawler.model.content_config import ImagesConfig
 from tests.helpers.crawling import config, crawl, of, page, png, serve
 from tests.site.page import reply
 
@@ -86,6 +88,83 @@ def test_each_filter(
     names: set[str],
 ) -> None:
     assert set(listed(capsys, str(folder), *filters)) == names
+
+
+def test_a_data_set_tells_when_and_where_a_photograph_was_taken(
+    serve: Any, tmp_path: Path
+) -> None:
+    data = Image.Exif()
+    data.update({0x010F: "Canon"})
+    data.get_ifd(0x8769).update({0x9003: "2024:05:01 12:30:45"})
+    data.get_ifd(0x8825).update({1: "N", 2: (48.0, 0, 0), 3: "E", 4: (16.0, 0, 0)})
+    photo = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(photo, "JPEG", exif=data.tobytes())
+    site = serve(
+        index=page('<img src="/photo.jpg"><img src="/drawing.png">'),
+        **{
+            "photo.jpg": reply(photo.getvalue(), "image/jpeg"),
+            "drawing.png": reply(png(8, 8), "image/png"),
+        },
+    )
+    folder, out = tmp_path / "out", tmp_path / "data"
+    crawl(config(site, folder, images=ImagesConfig(gps=True)))
+    assert run(["images", str(folder), "--to", "imagefolder", "-o", str(out)]) == 0
+    lines = (out / "train" / "metadata.jsonl").read_text().splitlines()
+    rows = {row["format"]: row for row in map(json.loads, lines)}
+    names = ("camera_make", "camera_model", "has_gps", "latitude", "longitude")
+    told = {form: [row[name] for name in names] for form, row in rows.items()}
+    assert told == {
+        "jpeg": ["Canon", "", True, "48.0", "16.0"],
+        "png": ["", "", False, "", ""],
+    }
+    assert rows["jpeg"]["taken_at"].startswith("2024-05-01T12:30:45")
+    assert rows["png"]["taken_at"] == ""
+
+
+@pytest.fixture
+def shared(serve: Any, tmp_path: Path) -> tuple[str, Path]:
+    """A logo on three pages, on one by a redirect, and a picture on one alone."""
+    site = serve(
+        index=page('<img src="/logo.png"><a href="/b">b</a><a href="/c">c</a>'),
+        b=page('<img src="/alone.png"><img src="/logo.png">'),
+        c=page('<a href="/old.png">The logo</a>'),
+        **{
+            "logo.png": reply(png(10, 10), "image/png"),
+            "alone.png": reply(png(20, 20), "image/png"),
+            "old.png": reply(status=302, headers=(("Location", "/logo.png"),)),
+        },
+    )
+    crawl(config(site, tmp_path / "out", concurrency=1))
+    return site.url("").rstrip("/"), tmp_path / "out"
+
+
+def test_all_pages_that_show_an_image(
+    shared: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site, folder = shared
+    assert run(["images", str(folder), "--all-pages"]) == 0
+    first, second = _below_images(capsys.readouterr().out)
+    assert first == [f"{site}/", f"{site}/b", f"{site}/c"]
+    assert second == [f"{site}/b"]
+    assert listed(capsys, str(folder), "--page", "*/b") == ["logo.png", "alone.png"]
+    assert listed(capsys, str(folder), "--page", "*/c") == ["logo.png"]
+    data = tmp_path / "data"
+    assert run(["images", str(folder), "--to", "imagefolder", "-o", str(data)]) == 0
+    lines = (data / "train" / "metadata.jsonl").read_text().splitlines()
+    shown = {row["url"]: row["page_urls"] for row in map(json.loads, lines)}
+    assert shown == {f"{site}/logo.png": first, f"{site}/alone.png": second}
+    assert run(["images", str(folder), "--all-pages", "--to", "csv"]) == 2
+
+
+def _below_images(out: str) -> list[list[str]]:
+    """The indented lines below each image."""
+    pages: list[list[str]] = []
+    for line in out.splitlines():
+        if line.startswith("  "):
+            pages[-1].append(line.strip())
+        else:
+            pages.append([])
+    return pages
 
 
 def test_the_first_n(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
