@@ -22,9 +22,8 @@ from crawler.workspace.outputs import jsonl_files, parts_of
 
 
 class _First(Struct):
-    type: str
-    run_id: str = ""
     seq: int = 0
+    event: str = ""
 
 
 _first = msgspec.json.Decoder(_First).decode
@@ -32,11 +31,13 @@ _first = msgspec.json.Decoder(_First).decode
 
 def missing_records(config: Config, run: Run) -> Iterator[str]:
     """What the files of the first output that has any lack, a sentence each."""
-    for part in parts_of(config):
+    parts = parts_of(config)
+    whole = run.seq if len(parts) == 1 else None  # each shard counts its own
+    for part in parts:
         for name, path in jsonl_files(part).items():
             files = stream_files(path)
             if files and "://" not in name:
-                yield from _before(files[0], run)
+                yield from _before(files[0], whole)
                 yield from _between(path, files)
             if files:
                 break
@@ -55,14 +56,16 @@ def why_no_records(config: Config, run: Run) -> str:
     )
 
 
-def _before(file: Path, run: Run) -> Iterator[str]:
+def _before(file: Path, whole: int | None) -> Iterator[str]:
+    """`whole`: the number of the last record; the numbers go on from run to run."""
     first = _first_record(file)
     if first is None or first.seq <= 1:
         return
-    of_run = f" of {run.seq:,}" if first.run_id == run.run_id else ""
+    of_all = f" of {whole:,}" if whole else ""
+    whose = "those of earlier runs" if first.event == "started" else "those before"
     yield (
-        f"{file} begins with record {first.seq:,}{of_run} of its run; those before "
-        "were moved away and are left out here"
+        f"{file} begins with record {first.seq:,}{of_all}; {whose} were moved away and "
+        "are left out here"
     )
 
 

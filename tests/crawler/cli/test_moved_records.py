@@ -48,7 +48,7 @@ def test_each_says_where_the_file_begins(
     first, last = min(after := seqs(folder / "records.jsonl")), max(after)
     assert seqs(tmp_path / "moved.jsonl") == list(range(1, first))
     text = (
-        f"orbweb: out/records.jsonl begins with record {first} of {last} of its run; "
+        f"orbweb: out/records.jsonl begins with record {first} of {last}; "
         "those before were moved away and are left out here\n"
     )
     for words in COMMANDS:
@@ -70,6 +70,24 @@ def test_a_file_that_is_gone_is_named(
             f"to which {last} records were written, was moved away; put it back, or "
             "name the file instead\n"
         )
+
+
+def test_after_a_recrawl_the_records_of_its_run_are_there(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    site = serve(index=page())
+    run(["crawl", site.url("/"), "-d", "out", "-w", "0", "-q"])
+    (tmp_path / "out" / "records.jsonl").rename("moved.jsonl")
+    run(["recrawl", "out", "-q"])
+    assert run(["export", "-t", "urls", "out"]) == 0
+    shown = capfd.readouterr()
+    assert shown.out == f"{site.url('/')}\n"
+    assert shown.err == (
+        "orbweb: out/records.jsonl begins with record 4 of 6; those of earlier runs "
+        "were moved away and are left out here\n"
+    )
 
 
 def test_a_part_that_was_taken_away(
