@@ -97,7 +97,7 @@ def image_context(
     return ImageContext(more or {}, others or (), title, caption, text, thumbnail)
 
 
-class Discovered(Struct, frozen=True, array_like=True):
+class Discovered(Struct, frozen=True, array_like=True, gc=False):
     """A URL found: canonical and checked, and not yet known to be new.
 
     It is encoded as an array, for the mail between shards (`frontier/mail.py`).

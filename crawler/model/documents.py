@@ -44,7 +44,7 @@ CanonicalSource = Literal["link", "http", "og"]
 """What told the canonical URL: `<link>`, the header field Link, or og:url."""
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, gc=False):
     """A hyperlink of a document.
 
     Example:
@@ -71,7 +71,7 @@ class Link(Struct, frozen=True):
     """Language of the linked document, as the link declares it."""
 
 
-class ImageLink(Struct, frozen=True):
+class ImageLink(Struct, frozen=True, gc=False):
     """An image that a document shows or names.
 
     Example:

@@ -59,7 +59,7 @@ NO_LINKS = OutLinks(FoundLinks(()))
 """For a URL that has no links any more."""
 
 
-class OutLink(Struct, frozen=True):
+class OutLink(Struct, frozen=True, gc=False):
     """One link of a document, as the state has it."""
 
     target: int

@@ -2,16 +2,24 @@
 
     python -m tests.benchmarks.crawl                 # postgres, gimp, cppref, 3 rounds
     python -m tests.benchmarks.crawl boost --rounds 5 --only orbweb,scrapy
+    python -m tests.benchmarks.crawl postgres --against ../old --rounds 9
+    python -m tests.benchmarks.crawl postgres --against ../old --instructions
 
 nginx serves the site on loopback from the first core; the crawlers run on the second,
 one after the other, for some rounds. The measure is user plus system CPU time of the
 whole process: wall time drifts with the machine's other work, ratios of CPU time in one
 round drift much less. nginx's log, not the crawler, says how complete a crawl was.
+
+`--against` compares this checkout with another one, by pairs of crawls in alternating
+order. With `--instructions`, Valgrind's callgrind counts what they execute, which other
+programs on the machine hardly change (1 %: when responses come decides on how often the
+crawler waits), but which knows nothing of caches and of the kernel.
 """
 
 import argparse
 import importlib.util
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -21,7 +29,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tests.helpers import nginx
@@ -29,7 +38,12 @@ from tests.helpers.paths import ROOT
 from tests.helpers.sites import SITES, Site
 
 _LIMIT = 300.0  # seconds for one crawl; the slowest known, Scrapy on cppref, takes 65
-_CHECKOUT = ROOT
+_VALGRIND = [
+    *("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"),
+    *("--trace-children=no", "--"),
+]
+_SLOWDOWN = 60  # by callgrind
+_COLLECTED = re.compile(r"Collected : (\d+)").search
 
 
 def _module(name: str) -> Callable[[str, str], list[str]]:
@@ -53,12 +67,13 @@ class Peer:
     """How to run a crawler.
 
     `needs` names the Python module or program that it can't run without; `passes` are
-    the exit codes of a successful crawl.
+    the exit codes of a successful crawl. It runs in the folder `checkout`.
     """
 
     command: Callable[[str, str], list[str]]
     needs: str
     passes: frozenset[int] = frozenset({0})
+    checkout: Path = ROOT
 
     def available(self) -> bool:
         return bool(shutil.which(self.needs) or importlib.util.find_spec(self.needs))
@@ -87,6 +102,8 @@ class Run:
     images: int
     fetched_twice: int
     failed: bool
+    instructions: int = 0
+    """0 unless callgrind counted them."""
 
     @property
     def rate(self) -> float:
@@ -102,9 +119,11 @@ def crawl(peer: Peer, site: Site, parent: Path) -> Run:
             with nginx.serve(site.root) as server:
                 os.sched_setaffinity(0, cores[-1:])
                 command = peer.command(server.url + site.index, f"{folder}/out")
-                cpu, wall, rss_mb, exit_code = _measure(command, Path(folder) / "log")
+                log = Path(folder) / "log"
+                cpu, wall, rss_mb, exit_code = _measure(command, log, peer.checkout)
             if exit_code not in peer.passes:
-                print(f"{command} ended with {exit_code}:", _tail(Path(folder) / "log"))
+                print(f"{command} ended with {exit_code}:", _tail(log))
+            counted = _COLLECTED(_tail(log))
     finally:
         os.sched_setaffinity(0, cores)
     good = {(hit.target, hit.media_type) for hit in server.hits if hit.status == 200}
@@ -118,20 +137,24 @@ def crawl(peer: Peer, site: Site, parent: Path) -> Run:
             count > 1 for count in Counter(hit.target for hit in server.hits).values()
         ),
         failed=exit_code not in peer.passes,
+        instructions=int(counted[1]) if counted else 0,
     )
 
 
-def _measure(command: list[str], log: Path) -> tuple[float, float, float, int]:
+def _measure(
+    command: list[str], log: Path, checkout: Path
+) -> tuple[float, float, float, int]:
     began = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            cwd=_CHECKOUT,
+            cwd=checkout,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-        watchdog = threading.Timer(_LIMIT, process.kill)
+        slowdown = _SLOWDOWN if command[0] == _VALGRIND[0] else 1
+        watchdog = threading.Timer(_LIMIT * slowdown, process.kill)
         watchdog.start()
         _, status, usage = os.wait4(process.pid, 0)
         watchdog.cancel()
@@ -169,7 +192,7 @@ def table(runs: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
-def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bool:
+def compare(site: Site, parent: Path, *, peers: dict[str, Peer], rounds: int) -> bool:
     """Crawl `site` with every peer in turn and print the table; False if one failed."""
     runs: dict[str, list[Run]] = {name: [] for name in peers}
     for _ in range(rounds):
@@ -178,6 +201,47 @@ def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bo
     print(f"\n{site.name}: medians of {rounds} rounds, written below {parent.parent}")
     print(table(runs), flush=True)
     return not any(run.failed for rounds in runs.values() for run in rounds)
+
+
+def _counted(url: str, folder: str) -> list[str]:
+    """As `_orbweb`, counted by callgrind; the time that this takes counts for none."""
+    return [*_VALGRIND, *_orbweb(url, folder), "-T", "0", "--read-timeout", "0"]
+
+
+Measure = Callable[[Site, Path], bool]
+"""Measures on a site, and writes below a folder; False if a crawl failed."""
+
+
+def pair(
+    site: Site, parent: Path, *, checkout: Path, rounds: int, instructions: bool
+) -> bool:
+    """Crawl `site` with this checkout and with the other, and print the ratio.
+
+    False if a crawl failed, or if the two fetched not the same number of pages.
+    """
+    versions = [Peer(_orbweb, "crawler", checkout=one) for one in (checkout, ROOT)]
+    runs = [[crawl(one, site, parent)] for one in versions]  # compiles, fills caches
+    if instructions:
+        versions = [replace(one, command=_counted) for one in versions]
+    for number in range(rounds):
+        for index in (0, 1) if number % 2 else (1, 0):
+            runs[index].append(crawl(versions[index], site, parent))
+    others, ours = runs[0][1:], runs[1][1:]
+    costs = [
+        [run.instructions / 1e9 if instructions else run.cpu for run in one]
+        for one in (others, ours)
+    ]
+    ratios = sorted(our / other for other, our in zip(*costs, strict=True))
+    other, our = map(statistics.median, costs)
+    unit = "G instructions" if instructions else "s CPU"
+    print(
+        f"{site.name}: {statistics.median(ratios):.3f} times {checkout}"
+        f" ({ratios[0]:.3f} to {ratios[-1]:.3f}), {our:.2f} against {other:.2f} {unit};"
+        f" {ours[0].pages} and {others[0].pages} pages, {rounds} pairs",
+        flush=True,
+    )
+    same = {run.pages for run in others} == {run.pages for run in ours}
+    return same and not any(run.failed for one in runs for run in one)
 
 
 def warm_up(peers: dict[str, Peer], parent: Path) -> None:
@@ -204,12 +268,30 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", default=",".join(PEERS), help="peers, with commas between them"
     )
+    parser.add_argument(
+        "--against",
+        type=_checkout,
+        metavar="CHECKOUT",
+        help="compare with the version in this folder, not with other crawlers",
+    )
+    parser.add_argument(
+        "--instructions",
+        action="store_true",
+        help="with --against: count instructions by callgrind (minutes a crawl)",
+    )
     memory = Path("/dev/shm")
     fastest = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     parser.add_argument(
         "--folder", type=Path, default=fastest, help="write below this folder"
     )
     return parser.parse_args()
+
+
+def _checkout(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "cli.py").is_file():
+        raise argparse.ArgumentTypeError(f"no cli.py is in {folder}")
+    return folder
 
 
 def main() -> int:
@@ -223,11 +305,28 @@ def main() -> int:
         for name in arguments.only.split(",")
         if PEERS[name].available()
     }
+    measure: Measure = partial(compare, peers=peers, rounds=arguments.rounds)
+    if arguments.against:
+        peers = {}  # each version warms up with the site itself
+        measure = partial(
+            pair,
+            checkout=arguments.against,
+            rounds=arguments.rounds,
+            instructions=arguments.instructions,
+        )
+    if arguments.instructions and not (arguments.against and shutil.which("valgrind")):
+        print("--instructions needs --against and the program valgrind")
+        return 2
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        return 0 if _run(arguments.sites, peers, arguments.rounds, Path(folder)) else 1
+        return 0 if _run(arguments.sites, peers, measure, Path(folder)) else 1
 
 
-def _run(sites: list[str], peers: dict[str, Peer], rounds: int, parent: Path) -> bool:
+def _run(
+    sites: list[str],
+    peers: dict[str, Peer],
+    measure: Measure,
+    parent: Path,
+) -> bool:
     if reason := nginx.missing():
         print(f"nothing to measure: {reason}")
         return True
@@ -237,7 +336,7 @@ def _run(sites: list[str], peers: dict[str, Peer], rounds: int, parent: Path) ->
         if reason := site.missing():
             print(f"{site.name}: skipped, {reason}")
         else:
-            passed = compare(site, peers, rounds, parent) and passed
+            passed = measure(site, parent) and passed
     return passed
 
 
