@@ -9,11 +9,13 @@ the hub that the future was made for, in a greenlet of its own, so it may use th
 objects and may wait. It has the context variables of the call that added it. Callbacks
 begin in the order in which they were added, when the future has ended; one that is
 added later runs at once, in its caller. (In the standard library they run in the
-worker's thread.)
+worker's thread. So do those that are added while a loop of asyncio runs in the thread,
+as ``asyncio.wrap_future`` does there: the hub can't run meanwhile.)
 """
 
 import concurrent.futures
 import logging
+import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -116,8 +118,11 @@ class Future(concurrent.futures.Future[T]):
             del error, self  # this frame is in the traceback: a cycle
 
     def add_done_callback(self, fn: Callable[[Any], object]) -> None:
-        """Call ``fn(self)`` in the hub's thread at its end; at once if it has ended."""
-        if self.done():
+        """Call ``fn(self)`` in the hub's thread at its end; at once if it has ended.
+
+        In the worker's thread if asyncio runs in the current one.
+        """
+        if self.done() or _asyncio_runs():
             super().add_done_callback(fn)
         else:
             begin = partial(_begin_callback, copy_context(), fn)
@@ -165,6 +170,18 @@ class Future(concurrent.futures.Future[T]):
             self.set_exception(error.with_traceback(trace and trace.tb_next))
         finally:
             del self, work
+
+
+def _asyncio_runs() -> bool:
+    """Whether a loop of asyncio runs in this thread."""
+    asyncio = sys.modules.get("asyncio")  # it is large, and mostly not loaded
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _call_back(function: Callable[[Any], object], future: Future[Any]) -> None:

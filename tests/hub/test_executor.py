@@ -298,6 +298,22 @@ def test_asyncio_can_wait_for_it(executor: ThreadPoolExecutor) -> None:
     assert ThreadPool(1).apply(asyncio.run, (use(),)) == (True, KeyError)
 
 
+async def powers() -> list[int]:
+    with ThreadPoolExecutor(2) as executor:
+        running = asyncio.get_running_loop().run_in_executor(executor, pow, 2, 4)
+        wrapped = asyncio.wrap_future(executor.submit(pow, 2, 3))
+        return await asyncio.wait_for(asyncio.gather(wrapped, running), 30)
+
+
+@pytest.mark.parametrize("thread", ["main", "worker"])
+def test_asyncio_in_the_thread_of_the_executor_can_wait_for_it(thread: str) -> None:
+    """The hub, whose thread it is, does not run while asyncio's loop does."""
+    if thread == "main":
+        assert asyncio.run(powers()) == [8, 16]
+    else:
+        assert ThreadPool(1).apply(asyncio.run, (powers(),)) == [8, 16]
+
+
 def test_work_may_submit_more(executor: ThreadPoolExecutor) -> None:
     inner = executor.submit(executor.submit, abs, -7).result()
     assert inner.result(timeout=60) == 7
