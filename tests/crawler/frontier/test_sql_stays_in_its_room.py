@@ -15,7 +15,7 @@ from tests.helpers.paths import ROOT
 ROOM = ROOT / "crawler" / "frontier" / "sqlite"
 EXPORT = ROOT / "crawler" / "output" / "export"
 SPEAKS_SQL = re.compile(
-    r"\bimport sqlite3\b|\bfrom sqlite3\b|\.execute(?:many|script)?\("
+    r"\bimport sqlite3\b|\bfrom sqlite3\b|\.execute(?:many|script)?\((?!\))"
     r"|\b(?:FROM|INTO|UPDATE|JOIN) (?:url|host|queue|retry|seen|origin|metadata)\b"
 )
 
