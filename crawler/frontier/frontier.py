@@ -259,7 +259,7 @@ class Frontier:
         )
 
     def _count_waits(self, now: float, pages_left: float) -> _WaitCount:
-        from crawler.frontier.waits import UNLIMITED, slowest_of
+        from crawler.frontier.waits import SLOWEST, UNLIMITED, slowest_of
 
         store, config = self._store, self._config
         pages = UNLIMITED if pages_left == inf else int(pages_left)
@@ -269,7 +269,7 @@ class Frontier:
             store.host_groups(now),
             retries,
             slowest_of(
-                store.slowest_hosts(config, pages, 1), Controller(config), pages
+                store.slowest_hosts(config, pages, SLOWEST), Controller(config), pages
             ),
         )
 

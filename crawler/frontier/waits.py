@@ -28,6 +28,8 @@ SOON_S = 1.0
 One that failed or refused waits until it is due.
 """
 UNLIMITED = 1 << 62
+SLOWEST = 100
+"""Hosts with the longest queues of which the bound is taken."""
 MAX_RETRIES = 2_000
 """Retries that are counted by cause, the first that fall due."""
 
@@ -154,20 +156,25 @@ def combine_waits(waits: Iterable[Waits]) -> Waits:
     )
 
 
+def time_of(host: HostWork, controller: Controller, pages_left: int) -> float:
+    """How long the queue of a host takes at the rate that politeness allows."""
+    urls = min(host.pages, pages_left) + host.images
+    return controller.interval(host.throttle) * urls
+
+
 def slowest_of(
     hosts: Iterable[HostWork], controller: Controller, pages_left: int
 ) -> tuple[str, float]:
     """The host whose queue takes longest, and how long at least (seconds).
 
-    `pages_left`: how many pages the limit of the crawl still allows.
+    `pages_left`: how many pages the limit of the crawl still allows. `hosts`: the
+    SLOWEST first ones; those that failed or refused last may be parked soon, and set
+    no bound.
     """
     bounds = [
-        (
-            controller.interval(host.throttle)
-            * (min(host.pages, pages_left) + host.images),
-            host.name,
-        )
+        (time_of(host, controller, pages_left), host.name)
         for host in hosts
+        if not host.throttle.failures
     ]
     least_s, name = max(bounds, default=(0.0, ""))
     return (name, least_s) if least_s else ("", 0.0)

@@ -25,7 +25,7 @@ from crawler.frontier.state_reader import (
 )
 from crawler.frontier.store import Content, Run, State
 from crawler.frontier.throttle import Controller
-from crawler.frontier.waits import HostGroup, HostWork, RetryCount, slowest_of
+from crawler.frontier.waits import HostGroup, HostWork, RetryCount, time_of
 from crawler.model.link_graph import SourceLinks
 from crawler.model.metadata import (
     CLOCKS,
@@ -227,7 +227,7 @@ class ShardedState:
             one.slowest_hosts(config, pages_left, limit) for one in self._shards
         )
         return nlargest(
-            limit, every, key=lambda one: slowest_of([one], controller, pages_left)[1]
+            limit, every, key=lambda one: time_of(one, controller, pages_left)
         )
 
     def names_of_group(self, group: HostGroup, now: float, limit: int) -> list[str]:

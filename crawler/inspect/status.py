@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.state_reader import HostInfo, StateReader, Totals
 from crawler.frontier.throttle import Controller
-from crawler.frontier.waits import UNLIMITED, slowest_of
+from crawler.frontier.waits import SLOWEST, UNLIMITED, slowest_of
 from crawler.inspect.state import open_states
 from crawler.model.config import Config, from_json
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
@@ -83,7 +83,7 @@ def status_of(
     config = from_json(totals.run.config.encode())
     left = pages_left(config, totals.counts["page"])
     slowest_host, least_s = slowest_of(
-        state.slowest_hosts(config.politeness, left, 1),
+        state.slowest_hosts(config.politeness, left, SLOWEST),
         Controller(config.politeness),
         left,
     )
