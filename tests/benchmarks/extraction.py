@@ -7,7 +7,8 @@ nginx serves the site on loopback. Each round crawls it without text and with it
 after the other. The measure is the CPU time (user and system) of the crawling process
 alone; the extraction processes have cores of their own, or what is left of one. `start`
 is a crawl of one page with text, of which a crawl without text is subtracted: what the
-text costs however many pages there are. The bytecode is compiled before, as it is for
+text costs however many pages there are. With text the extraction processes read the
+pages too, so a ratio below 1 is expected. The bytecode is compiled before, as it is for
 the user of an installed program, whatever PYTHONDONTWRITEBYTECODE says here.
 """
 
