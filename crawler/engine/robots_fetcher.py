@@ -34,6 +34,8 @@ from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_txt import MAX_BYTES, whole_lines
 
 MAX_REDIRECTS = 5
+MAX_REDIRECTED = 1024
+"""Origins whose robots.txt is being redirected; the oldest begins anew if asked for."""
 _BEFORE_REQUEST = frozenset({"dns", "connect", "tls", "proxy"})
 """Stages of a failure before robots.txt was asked for: it is the host's."""
 
@@ -101,6 +103,8 @@ class RobotsFetcher:
             location = response.header("location")
             if location is not None and is_redirect(response) and hops < MAX_REDIRECTS:
                 onward = join_header(target, location) or robots_url
+                if len(self._redirected) >= MAX_REDIRECTED:
+                    del self._redirected[next(iter(self._redirected))]
                 self._redirected[site] = onward, hops + 1
                 return None
             _raise_for_status(response, self._clock())

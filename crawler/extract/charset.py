@@ -32,8 +32,12 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
-_ESCAPED = compiled(rb"[\0\x1b]").search
-"""Text in UTF-16 and in ISO-2022-JP may consist of bytes of ASCII."""
+_ESCAPES = (b"\0", b"\x1b")
+"""Text in UTF-16 and in ISO-2022-JP may consist of bytes of ASCII, one of these too.
+
+Each is looked for by itself, at some GB a second; a character class takes 5 ns a byte,
+which was 8 % of a crawl of pages that declare no encoding.
+"""
 _UTF_16_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
 _SPACE = r"\t\n\f\r "
@@ -174,7 +178,7 @@ def sniff_xml_encoding(body: bytes, header: str | None, url: str = "") -> Sniffe
 
 def _by_the_bytes(body: bytes, url: str) -> Sniffed:
     """The encoding of a document that declares none."""
-    if body.isascii() and not _ESCAPED(body):
+    if body.isascii() and not any(escape in body for escape in _ESCAPES):
         return Sniffed(_encoding("windows-1252"), 0, "default")
     from crawler.extract.charset_detector import detect
 

@@ -36,8 +36,9 @@ http {{
     uwsgi_temp_path {home}/uwsgi;
     scgi_temp_path {home}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port} {listen};
         root {root};
+        {directives}
     }}
 }}
 """
@@ -67,7 +68,9 @@ class Nginx:
     It leaves robots.txt out, which a crawler may request as often as it likes.
     """
 
-    def __init__(self, root: Path, home: Path) -> None:
+    def __init__(
+        self, root: Path, home: Path, listen: str = "", directives: str = ""
+    ) -> None:
         self.hits: list[Hit] = []
         self._home = home
         # nginx takes over the listening sockets named in $NGINX, as in an upgrade of
@@ -77,7 +80,14 @@ class Nginx:
         self.port: int = listener.getsockname()[1]
         config = home / "nginx.conf"
         config.write_text(
-            _CONFIG.format(home=home, port=self.port, root=root, mime_types=_MIME_TYPES)
+            _CONFIG.format(
+                home=home,
+                port=self.port,
+                root=root,
+                mime_types=_MIME_TYPES,
+                listen=listen,
+                directives=directives,
+            )
         )
         with listener:
             self._process = subprocess.Popen(
@@ -114,13 +124,14 @@ def missing() -> str | None:
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[Nginx]:
+def serve(root: Path, listen: str = "", directives: str = "") -> Iterator[Nginx]:
     """Serve the folder `root` during the block.
 
-    Nginx's own files go to a temporary one.
+    Nginx's own files go to a temporary one. `listen` are parameters of the directive of
+    that name, and `directives` further ones of the server.
     """
     with tempfile.TemporaryDirectory(prefix="orbweb-nginx-") as home:
-        server = Nginx(root, Path(home))
+        server = Nginx(root, Path(home), listen, directives)
         try:
             yield server
         finally:
