@@ -34,6 +34,7 @@ COMMANDS = {
     "crawl": "Crawl a site: follow links, write records, save images",
     "mirror": "Copy a site into a folder that a browser reads offline",
     "resume": "Continue a stopped crawl",
+    "work": "Run shards of a crawl that several machines run",
     "recrawl": "Crawl again, and fetch only what has changed",
     "status": "Show the progress of a crawl, running or not",
     "serve": "Serve metrics for Prometheus and a page of crawls",

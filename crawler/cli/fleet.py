@@ -20,7 +20,12 @@ from crawler.engine.exit_status import URLS_WAIT
 from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
-from crawler.fleet.supervisor import ProcessFailed, ProcessLogs, Supervisor
+from crawler.fleet.supervisor import (
+    MachinePart,
+    ProcessFailed,
+    ProcessLogs,
+    Supervisor,
+)
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
@@ -55,7 +60,9 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
     folder, layout = Path(config.dir), Layout(task.processes)
     is_begun = has_fleet(folder) and task.mode in ("resume", "newer")
     if is_begun:
-        layout = read_fleet(folder).layout
+        begun = read_fleet(folder)
+        begun.refuse_part(config.dir)
+        layout = begun.layout
     shards = layout.shards
     parts = [shard_config(config, shard, shards) for shard in range(shards)]
     if task.mode == "fresh":
@@ -72,7 +79,7 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
             fleet = begin_fleet(file, config, layout, task.processes, Random())
         file.set_session(session)
         try:
-            return _run(config, fleet, file, reporter)
+            return run_supervised(config, fleet, file, reporter)
         except ProcessFailed as error:
             if is_begun or error.exit_code != UsageError.exit_code:
                 raise
@@ -136,11 +143,18 @@ def _going_on(file: FleetFile, config: Config, task: Task, reporter: Reporter) -
     return fleet
 
 
-def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> Summary:
+def run_supervised(
+    config: Config,
+    fleet: Fleet,
+    file: FleetFile,
+    reporter: Reporter,
+    part: MachinePart | None = None,
+) -> Summary:
+    """Run the shards of a crawl, or those of this machine. Raises a Stop."""
     log = None
     if reporter.logs_exchanges:
         log = ProcessLogs("crawler.cli.logging_process", reporter.log_form, config.dir)
-    supervisor = Supervisor(config, fleet, file, _Listener(reporter), log)
+    supervisor = Supervisor(config, fleet, file, _Listener(reporter), log, part)
 
     def reopen() -> None:
         reporter.reopen()
@@ -156,6 +170,8 @@ def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> S
             summary = _made_of_all(
                 config, summary, reporter, lambda: not supervisor.is_interrupted
             )
+    if part is not None and summary.next_command is not None:
+        summary = replace(summary, next_command=fleet.work_command(config.dir))
     errors = supervisor.snapshot().last_errors
     report_end(reporter, summary, config, errors[-1][2] if errors else "")
     return summary

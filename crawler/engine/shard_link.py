@@ -7,7 +7,7 @@ brings is taken in one step, and belongs to one commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from msgspec import Struct
@@ -34,6 +34,14 @@ class ShardMail(Mailbox, Protocol):
 
     def make_safe(self) -> Mapping[int, Mark]:
         """Bring what is committed to the disk; by sender, what is safe there now."""
+        ...
+
+    def guard(self, may_commit: Callable[[], None]) -> None:
+        """Have this called before each commit; what it raises prevents the commit."""
+        ...
+
+    def sync(self) -> None:
+        """Bring what is committed to the disk."""
         ...
 
     @property

@@ -8,7 +8,7 @@ after the last answer of any host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from crawler.engine.stats import Snapshot
@@ -28,14 +28,16 @@ class EndOfCrawl:
         max_park_wait: float,
         pages_left: Callable[[], int],
         clock: Callable[[], float],
+        answered_at: float = -inf,
     ) -> None:
+        """`answered_at`: when a host has answered last, as far as that is known."""
         self._shards = shards
         self._max_park_wait = max_park_wait
         self._pages_left = pages_left
         self._clock = clock
         self._reports: dict[int, Report] = {}
         self._ended: set[int] = set()
-        self._answered_at = -inf  # by any host, in this run
+        self._answered_at = answered_at  # by any host, in this run
         self.snapshots: dict[int, Snapshot] = {}
         """The last one of each shard."""
 
@@ -55,6 +57,11 @@ class EndOfCrawl:
         """The process of these shards has died: what they told may be undone."""
         for shard in shards:
             self._reports.pop(shard, None)
+
+    @property
+    def reports(self) -> Mapping[int, Report]:
+        """The last one of each shard, of those whose process has not died since."""
+        return self._reports
 
     @property
     def done(self) -> int:

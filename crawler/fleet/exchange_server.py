@@ -75,6 +75,10 @@ class Owner(NamedTuple):
     """The machine, and the path of the folder there."""
 
 
+NO_OWNER = Owner("-", "")
+"""No machine has the shard, and none may take it now."""
+
+
 class Post(NamedTuple):
     """A message, as a sender gives it to the server."""
 
@@ -100,7 +104,11 @@ class MailServer(Protocol):
     """The part of the server that carries mail."""
 
     def post(self, lease: Lease, mail: Mapping[int, Sequence[Post]]) -> None:
-        """Keep mail of a shard, by receiver. Raises LeaseLost without the lease."""
+        """Keep mail of a shard, by receiver.
+
+        Raises LeaseLost if another lease of the shard is held, and ExchangeDown if none
+        is: it has ended, or the server has forgotten it.
+        """
         ...
 
     def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
@@ -110,7 +118,7 @@ class MailServer(Protocol):
     def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
         """Tell senders what of theirs a shard has; forget its mail up to a place.
 
-        Raises LeaseLost without the lease.
+        Raises as `post`.
         """
         ...
 
@@ -158,11 +166,15 @@ class LeaseServer(Protocol):
         """The shards that are leased, with who runs them."""
         ...
 
-    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+    def take(
+        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+    ) -> Owner | None:
         """Take a shard, which gets this folder as its home if it has none.
 
-        None if it was taken, else who has it; the same owner takes it from itself. What
-        was last told of the shard is forgotten.
+        None if it was taken, else who has it; NO_OWNER if the server has no crawl, or
+        if it gives no shards to new folders now: `has_state` says that the shard's
+        state is in the folder. The same owner takes a shard from itself. What was last
+        told of the shard is forgotten.
         """
         ...
 

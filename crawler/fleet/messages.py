@@ -35,6 +35,17 @@ class LogSettings(Struct, frozen=True):
     """The folder of the crawl, as the user names it."""
 
 
+class LeaseSettings(Struct, frozen=True):
+    """The exchange of a crawl that several machines run, and leases of its shards."""
+
+    address: str
+    """The address of the exchange; a password is in the environment."""
+    tokens: dict[int, str]
+    """By shard."""
+    held_until: float
+    """As in `Renewed`."""
+
+
 class WorkerSettings(Struct, frozen=True):
     """What a process is started with, as JSON."""
 
@@ -49,6 +60,7 @@ class WorkerSettings(Struct, frozen=True):
     elapsed_s: float
     """How long the crawl has run (`limits.max_time`)."""
     log: LogSettings | None = None
+    leases: LeaseSettings | None = None
 
 
 class Opened(Struct, frozen=True, tag=True):
@@ -102,17 +114,26 @@ class Reopen(Struct, frozen=True, tag=True):
     """Go on in new files of records, where another program has moved theirs away."""
 
 
-FromWorker = Opened | Progress | Notice | Ended | Failed
-ToWorker = Finish | Interrupt | Reopen
+class Renewed(Struct, frozen=True, tag=True):
+    """The leases last until then, but for those that are lost."""
 
-_encode = msgspec.msgpack.Encoder().encode
+    held_until: float
+    """A moment of `machine.awake_clock` (s)."""
+    lost: list[int]
+
+
+FromWorker = Opened | Progress | Notice | Ended | Failed
+ToWorker = Finish | Interrupt | Reopen | Renewed
+
+encode = msgspec.msgpack.Encoder().encode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+decode_progress = msgspec.msgpack.Decoder(Progress).decode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 
 
 def frame(message: FromWorker | ToWorker) -> bytes:
     """The bytes of a message on the socket."""
-    content = _encode(message)
+    content = encode(message)
     return len(content).to_bytes(_HEADER_BYTES, "big") + content
 
 

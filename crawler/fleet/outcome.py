@@ -27,12 +27,17 @@ _ORDER: tuple[FinishReason, ...] = (
 
 
 def summarise(
-    config: Config, ended: Sequence[Ended], signals: Sequence[int], elapsed_s: float
+    config: Config,
+    ended: Sequence[Ended],
+    signals: Sequence[int],
+    elapsed_s: float,
+    pages_of_all: int = 0,
 ) -> Summary:
-    """The summary of the crawl.
+    """The summary of the crawl, or of the part of it that is here.
 
     `ended` are the shards that have told how they ended; one whose process has died
-    while the crawl was stopped by `signals` has not.
+    while the crawl was stopped by `signals` has not. `pages_of_all`: pages of the
+    crawl, if other machines have some.
     """
     reasons = {one.summary.finish_reason for one in ended}
     with open_states(state_folder(config.dir)) as state:
@@ -58,7 +63,7 @@ def summarise(
             config.dir, config.limits, pages, totals.received_bytes
         )
     return Summary(
-        _exit_code(config, ended, reason, counts, signals),
+        _exit_code(config, ended, reason, counts, signals, pages_of_all),
         reason,
         counts,
         elapsed_s,
@@ -80,11 +85,14 @@ def _exit_code(
     reason: FinishReason,
     counts: dict[str, int],
     signals: Sequence[int],
+    pages_of_all: int,
 ) -> int:
     if len(signals) > 1:
         return STOPPED_AT_ONCE + signals[-1]
     if signals or reason == "parked":
         return URLS_WAIT
+    if pages_of_all and not counts["page"]:
+        return DONE  # this machine's hosts have none
     failures = [failure for one in ended for failure in one.seed_failures]
     if reason.startswith("limit") and not counts["page"] and not failures:
         return DONE  # the first page is still to come

@@ -61,9 +61,8 @@ class _Way:
 class ServerCarrier:
     """Carries the mail of the shards of one process, which hold `leases`, by shard.
 
-    `clock` is in seconds. `troubled` gets a text when the server is away, and None when
-    it is back. What the server can't do now is done later; so only LeaseLost is raised,
-    and StateError for mail that is lost for ever.
+    `clock` is in seconds. What the server can't do now is done later; so only LeaseLost
+    is raised, and StateError for mail that is lost for ever.
     """
 
     def __init__(
@@ -71,16 +70,13 @@ class ServerCarrier:
         server: MailServer,
         leases: Mapping[int, Lease],
         clock: Callable[[], float],
-        troubled: Callable[[str | None], None] = lambda _text: None,
         poll_s: float = POLL_S,
     ) -> None:
         self._server = server
         self._leases = leases
         self._clock = clock
-        self._troubled = troubled
         self._poll_s = poll_s
         self._read_at = self._away_until = -1.0
-        self._is_away = False
         self._ways: dict[tuple[int, int], _Way] = {}
         self._epochs: dict[int, int] = {}
         """By shard that receives: the opening for which its mail is read."""
@@ -193,16 +189,10 @@ class ServerCarrier:
         """Ask the server; False if it is away, and has perhaps lost what it had."""
         try:
             what()
-        except ExchangeDown as error:
+        except ExchangeDown:  # the parent tells the user
             self._away_until = self._clock() + PAUSE_S
             self._forget()
-            if not self._is_away:
-                self._is_away = True
-                self._troubled(str(error))
             return False
-        if self._is_away:
-            self._is_away = False
-            self._troubled(None)
         return True
 
     def _forget(self) -> None:

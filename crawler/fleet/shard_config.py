@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from crawler.engine.sandbox.cores import usable_cores
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
+from crawler.output.lines import STDOUT
 from crawler.workspace.shard_parts import as_part
 
 
-def refuse_for_shards(config: Config) -> None:
+def refuse_for_shards(config: Config, option: str = "--processes") -> None:
     """Raise UsageError for a setting that needs a crawl of one process."""
     settings = {
         "images.phash": config.images.are_hashed,
@@ -24,9 +25,34 @@ def refuse_for_shards(config: Config) -> None:
     for name, is_set in settings.items():
         if is_set:
             raise UsageError(
-                f"--processes: {name} needs a crawl of one process, which sees all "
+                f"{option}: {name} needs a crawl of one process, which sees all "
                 "that is fetched; leave one of the two out"
             )
+
+
+def refuse_for_machines(config: Config) -> None:
+    """Raise UsageError for a setting that needs one machine, which sees all."""
+    refuse_for_shards(config, "--exchange")
+    limits = config.limits
+    settings = {
+        "limits.max_pages": limits.max_pages is not None,
+        "limits.max_bytes": limits.max_bytes is not None,
+        "limits.max_time": limits.max_time is not None,
+        "output": any(name != STDOUT for name in config.output),
+        "login.url": bool(config.login.url),
+        "warc.wacz": config.warc.wacz,
+        "bodies.mirror": config.bodies.mirror,
+    }
+    why = {
+        "bodies.mirror": "it is one folder, and each machine has its own",
+        "warc.wacz": "each machine has WARC files of its own",
+        "output": "each machine writes records/ in its own folder",
+        "login.url": "the machines share no session; give cookies with -b FILE",
+    }
+    for name, is_set in settings.items():
+        if is_set:
+            reason = why.get(name, "no machine knows what the others have used of it")
+            raise UsageError(f"--exchange: {name} can't be set, since {reason}")
 
 
 def shard_config(config: Config, shard: int, shards: int) -> Config:

@@ -12,7 +12,7 @@ import gc
 import os
 import subprocess  # nosec B404  # runs our own module
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,17 +24,21 @@ from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet import worker
 from crawler.fleet.end import EndOfCrawl
+from crawler.fleet.exchange_server import LeaseLost
+from crawler.fleet.machine import Machine
 from crawler.fleet.messages import (
     Ended,
     Failed,
     Finish,
     FromWorker,
     Interrupt,
+    LeaseSettings,
     LogForm,
     LogSettings,
     Notice,
     Opened,
     Progress,
+    Renewed,
     Reopen,
     ToWorker,
     WorkerSettings,
@@ -133,6 +137,20 @@ class ProcessLogs(Struct, frozen=True):
     """The folder of the crawl, as the user names it."""
 
 
+class MachinePart(Struct, frozen=True):
+    """The shards of a crawl that this machine runs, of several."""
+
+    machine: Machine
+    address: str
+    """The address of the exchange, without a password."""
+    shards: Sequence[int]
+
+    def leases(self, shards: Iterable[int]) -> LeaseSettings:
+        """What a process needs that runs these shards."""
+        tokens = {shard: self.machine.leases[shard].token for shard in shards}
+        return LeaseSettings(self.address, tokens, self.machine.held_until)
+
+
 class Supervisor:
     """Runs the crawl `fleet` under `config`, in `processes` of them."""
 
@@ -143,8 +161,9 @@ class Supervisor:
         file: FleetFile,
         listener: Listener,
         log: ProcessLogs | None = None,
+        part: MachinePart | None = None,
     ) -> None:
-        """`log`: that of the processes, if they have one."""
+        """`log`: that of the processes, if any. Without `part` all shards are here."""
         self._config = config
         self._log = log
         self._fleet = fleet
@@ -158,11 +177,16 @@ class Supervisor:
         self._deaths = 0
         self._done = 0
         self._started = hub.get_hub().loop.now()
-        self._end = EndOfCrawl(
-            fleet.layout.shards,
-            config.politeness.max_park_wait,
-            self._pages_left,
-            hub.get_hub().loop.now,
+        self._part = part
+        self._end: EndOfCrawl = (
+            part.machine.own
+            if part
+            else EndOfCrawl(
+                fleet.layout.shards,
+                config.politeness.max_park_wait,
+                self._pages_left,
+                hub.get_hub().loop.now,
+            )
         )
         self._stdout = None
         if STDOUT in config.output:
@@ -170,21 +194,24 @@ class Supervisor:
 
     def run(self) -> Summary:
         """Crawl until done, limited or interrupted. Raises what stops the crawl."""
-        shards = range(self._fleet.layout.shards)
+        part = self._part
+        shards = part.shards if part else range(self._fleet.layout.shards)
         count = min(self._fleet.processes, len(shards))
         greenlets = [
             hub.spawn(self._keep, shards[number::count]) for number in range(count)
         ]
+        holding = [hub.spawn(self._hold, part.machine)] if part else []
         try:
             hub.joinall(greenlets, raise_error=True)
         finally:
-            hub.killall(greenlets)
+            hub.killall([*greenlets, *holding])
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
         if self._failure is not None:
             raise self._failure
         ended = [*self._ended.values()]
-        return summarise(self._config, ended, self._signals, self._elapsed())
+        pages = part.machine.pages if part else 0
+        return summarise(self._config, ended, self._signals, self._elapsed(), pages)
 
     def interrupt(self, signum: int) -> None:
         """Stop all shards; called a second time, end their requests, too."""
@@ -214,10 +241,14 @@ class Supervisor:
 
     # One process
 
-    def _keep(self, shards: range) -> None:
+    def _keep(self, shards: Sequence[int]) -> None:
         """Run processes, one after the other, until the shards have ended."""
         left = set(shards)
-        while left and not (self._signals or self._failure):
+        while left and not self._is_stopped():
+            if self._part is not None:
+                self._part.machine.hold(left, self._is_stopped)
+                if self._is_stopped():
+                    return
             process = self._start(left)
             self._processes.append(process)
             copying = [
@@ -229,8 +260,28 @@ class Supervisor:
             self._processes.remove(process)
             hub.joinall(copying)
             left &= process.shards
-            if left and not (self._signals or self._failure):
+            if left and not self._is_stopped():
                 self._died(process, code)
+
+    def _is_stopped(self) -> bool:
+        return bool(self._signals or self._failure)
+
+    def _hold(self, machine: Machine) -> None:
+        """Keep the leases of this machine, and hear of the end from the others."""
+        try:
+            machine.run(self._renewed, self._finish)
+        except Stop as stop:
+            self._failure = self._failure or stop
+            self._tell(Interrupt(15))
+
+    def _renewed(self) -> None:
+        assert self._part is not None
+        machine = self._part.machine
+        self._tell(Renewed(machine.held_until, sorted(machine.lost)))
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self._tell(Finish())
 
     def _start(self, shards: set[int]) -> _Process:
         self._file.set_used(self._used(shards))
@@ -244,6 +295,7 @@ class Supervisor:
                 tuple(sorted(shards)),
                 self._elapsed(),
                 LogSettings(their_log, log.form, log.job) if log else None,
+                self._part.leases(shards) if self._part else None,
             ),
             log.module if log else worker.__name__,
             has_stdout=self._stdout is not None,
@@ -257,6 +309,10 @@ class Supervisor:
         self._deaths = self._deaths + 1 if done <= self._done else 1
         self._done = done
         self._end.died(process.shards)
+        if code == LeaseLost.exit_code and self._part is not None:
+            text = "the leases of some shards have ended; their process begins anew"
+            self._listener.notice(text, is_warning=True)
+            return
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
         if self._deaths >= MAX_DEATHS:
             self._fail(
@@ -293,8 +349,7 @@ class Supervisor:
             case Failed():
                 self._fail(message)
         if not self._is_over and self._end.is_there():
-            self._is_over = True
-            self._tell(Finish())
+            self._finish()
 
     def _fail(self, failed: Failed) -> None:
         if self._failure is None:

@@ -57,6 +57,7 @@ end
 _POST = (
     _HOLDS
     + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 if not holds(KEYS[1], ARGV[1]) then return 0 end
 for i = 3, #ARGV, 6 do
   redis.call('XADD', KEYS[tonumber(ARGV[i])], 'MAXLEN', '~', ARGV[2], '*',
@@ -69,6 +70,7 @@ return 1
 _TELL_SAFE = (
     _HOLDS
     + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 if not holds(KEYS[1], ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2]) end
 for i = 3, #KEYS do redis.call('HSET', KEYS[i], ARGV[3], ARGV[i + 1]) end
@@ -83,7 +85,7 @@ if owner and owner ~= ARGV[2] then return owner end
 local home = redis.call('HGET', KEYS[3], ARGV[5])
 if home and home ~= ARGV[3] then return home .. ' ' end
 if not home then
-  if redis.call('EXISTS', KEYS[5]) == 1 then return '- ' end
+  if ARGV[6] == '0' and redis.call('EXISTS', KEYS[5]) == 1 then return '- ' end
   redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
 end
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
@@ -148,7 +150,7 @@ class TlsConnection(HubConnection):
 
 
 class ValkeyServer:
-    """The crawl of `address` at its server. One greenlet at a time may use it."""
+    """The crawl of `address` at its server. Each call has a connection of its own."""
 
     def __init__(self, address: Address) -> None:
         self._where = f"{address.host}:{address.port}"
@@ -182,8 +184,7 @@ class ValkeyServer:
             for post in posts:
                 arguments += [len(keys), post.source, *post.mark, post.first, post.body]
         with self._asking():
-            if not self._post(keys, arguments):
-                raise LeaseLost(lease.shard)
+            self._check(lease, self._post(keys, arguments))
 
     def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
         places = {
@@ -207,8 +208,7 @@ class ValkeyServer:
         with self._asking():
             place = upto and _after(upto)
             arguments: list[Any] = [lease.token, place, lease.shard, *marks]
-            if not self._tell_safe(keys, arguments):
-                raise LeaseLost(lease.shard)
+            self._check(lease, self._tell_safe(keys, arguments))
 
     def safe_of(self, shard: int) -> dict[int, Mark]:
         with self._asking():
@@ -291,11 +291,14 @@ class ValkeyServer:
             if held is not None
         }
 
-    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+    def take(
+        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+    ) -> Owner | None:
         names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "settling")
         keys = [*map(self._key, names)]
         with self._asking():
-            found = self._take(keys, _lease_arguments(lease, owner, ttl_s))
+            arguments = [*_lease_arguments(lease, owner, ttl_s), int(has_state)]
+            found = self._take(keys, arguments)
         return _owner(found) if found else None
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
@@ -331,6 +334,13 @@ class ValkeyServer:
         return {int(shard): content for shard, content in found.items()}
 
     # Inside
+
+    def _check(self, lease: Lease, answer: int) -> None:
+        """What a script says of a lease: 1, 0 (another has it), or -1 (none has)."""
+        if answer < 0:
+            raise self._down(f"has no lease of shard {lease.shard}", 4)
+        if not answer:
+            raise LeaseLost(lease.shard)
 
     def _key(self, name: str) -> str:
         return self._prefix + name

@@ -8,6 +8,7 @@ and another process goes on with them.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -21,9 +22,11 @@ from msgspec.structs import replace
 import hub
 from crawler.engine.builder import Crawl, open_crawl
 from crawler.engine.shard_link import ShardLink, ShardParts
-from crawler.fleet.carrier import LocalCarrier
+from crawler.fleet.carrier import Carrier, LocalCarrier
 from crawler.fleet.exchange import Exchange
+from crawler.fleet.exchange_server import LeaseLost
 from crawler.fleet.grants import SharedLimits
+from crawler.fleet.held_leases import HeldLeases
 from crawler.fleet.messages import (
     Ended,
     Failed,
@@ -33,6 +36,7 @@ from crawler.fleet.messages import (
     Notice,
     Opened,
     Progress,
+    Renewed,
     Reopen,
     WorkerSettings,
     decode_to_worker,
@@ -69,6 +73,8 @@ def main(settings: WorkerSettings, log: ProcessLog | None = None) -> None:
     worker = Worker(settings, log)
     try:
         worker.run(socket)
+    except LeaseLost as lost:
+        raise SystemExit(lost.exit_code) from lost  # the parent starts another one
     except Stop as stop:
         if is_out_of_memory(stop):
             raise  # as if it had been killed: the parent starts another one
@@ -96,6 +102,9 @@ class Worker:
         self._last: dict[int, Report] = {}
         self._told_at: dict[int, float] = {}
         self._error: Exception | None = None
+        self._leases: HeldLeases | None = None
+        if settings.leases is not None:
+            self._leases = HeldLeases(settings.leases)
 
     def tell(self, message: FromWorker) -> None:
         """Have a message sent to the parent soon; does not switch."""
@@ -117,7 +126,7 @@ class Worker:
             fleet = file.fleet()
             for shard in self._settings.shards:
                 self._open(shard, fleet, file)
-            carrier = LocalCarrier(folder, fleet.layout.shards)
+            carrier = self._carrier(folder, fleet, held)
             held.callback(carrier.close)
             exchange = Exchange(
                 carrier, self._links, partial(self._looked, socket), self._fail
@@ -130,6 +139,19 @@ class Worker:
                 hub.killall([exchanging, listening])
         if self._error is not None:
             raise self._error
+
+    def _carrier(self, folder: Path, fleet: Fleet, held: ExitStack) -> Carrier:
+        if self._leases is None:
+            return LocalCarrier(folder, fleet.layout.shards)
+        assert self._settings.leases is not None
+        from crawler.fleet.address import parse_address  # several machines only
+        from crawler.fleet.server_carrier import ServerCarrier
+        from crawler.fleet.valkey_server import ValkeyServer
+
+        address = parse_address(self._settings.leases.address, os.environ)
+        server = held.enter_context(closing(ValkeyServer(address)))
+        clock = hub.get_hub().loop.now
+        return ServerCarrier(server, self._leases.by_shard, clock)
 
     def _open(self, shard: int, fleet: Fleet, file: FleetFile) -> None:
         config = replace(from_json(fleet.config.encode()), dir=self._settings.dir)
@@ -153,6 +175,8 @@ class Worker:
         assert crawl.shard_link is not None
         self._crawls[shard] = crawl
         self._links.append(crawl.shard_link)
+        if self._leases is not None:
+            crawl.shard_link.mail.guard(partial(self._leases.check, shard))
         self.tell(Opened(shard, crawl.lost, crawl.changed_settings))
 
     def _run(self, shard: int) -> None:
@@ -174,17 +198,29 @@ class Worker:
 
     def _listen(self, socket: hub.socket.socket) -> None:
         while (content := self._received(socket)) is not None:
-            match decode_to_worker(content):
+            message = decode_to_worker(content)
+            match message:
                 case Finish():
                     for link in self._links:
                         link.end()
                 case Interrupt(signum):
                     self._interrupt(signum)
+                case Renewed():
+                    self._renewed(message)
                 case Reopen():
                     for crawl in self._crawls.values():
                         with suppress(Stop):  # the crawl meets it at its next commit
                             crawl.reopen_outputs()
         self._interrupt(SIGTERM)  # the parent has died
+
+    def _renewed(self, message: Renewed) -> None:
+        assert self._leases is not None
+        self._leases.renewed(message)
+        for shard in self._crawls:
+            try:
+                self._leases.check(shard)
+            except LeaseLost as lost:
+                self._fail(lost)
 
     def _received(self, socket: hub.socket.socket) -> bytes | None:
         try:
@@ -204,6 +240,8 @@ class Worker:
                 continue
             shard, report = link.mail.shard, link.report()
             is_news = report.is_idle and report != self._last.get(shard)
+            if is_news and self._leases is not None:
+                link.mail.sync()  # machines that see the end can't take it back
             if is_news or now >= self._told_at.get(shard, 0.0) + PROGRESS_S:
                 self._last[shard], self._told_at[shard] = report, now
                 self.tell(Progress(report, self._crawls[shard].snapshot()))

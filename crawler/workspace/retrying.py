@@ -34,7 +34,9 @@ def requeue_failed(
         )
     folders = [folder]
     if has_fleet(folder):
-        shards = range(read_fleet(folder).layout.shards)
+        fleet = read_fleet(folder)
+        fleet.refuse_part(str(folder))
+        shards = range(fleet.layout.shards)
         folders = [shard_folder(folder, shard) for shard in shards]
     counts = [_requeue(one, reasons, hosts, now, dry_run) for one in folders]
     return sum(counts)

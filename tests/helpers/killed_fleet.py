@@ -47,7 +47,7 @@ def crawl_killed(
     while True:
         parent = start(*command, "--processes", str(processes))
         while parent.poll() is None and done < kills:
-            if not _wait_for_requests(site, parent, chance.randint(1, step)):
+            if not wait_for_requests(site, parent, chance.randint(1, step)):
                 break
             victims = children_of(parent.pid)
             whole = done % 5 == 4 or not victims
@@ -63,7 +63,7 @@ def crawl_killed(
         processes = chance.randint(1, processes)
 
 
-def _wait_for_requests(
+def wait_for_requests(
     site: ManyHosts, parent: subprocess.Popen[bytes], more: int
 ) -> bool:
     """Wait for so many requests more; False if the crawl ends before."""

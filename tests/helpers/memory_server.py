@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from crawler.fleet.exchange_server import (
+    NO_OWNER,
     Arrival,
     ExchangeDown,
     Lease,
@@ -138,18 +139,21 @@ class MemoryServer:
         held = ((shard, self._held(shard)) for shard in range(shards))
         return {shard: one[1] for shard, one in held if one is not None}
 
-    def take(self, lease: Lease, owner: Owner, ttl_s: float) -> Owner | None:
+    def take(
+        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+    ) -> Owner | None:
         self._begin_call()
         held = self._held(lease.shard)
         if self._crawl is None:
-            return Owner("-", "")
+            return NO_OWNER
         if held is not None and held[1] != owner:
             return held[1]
         home = self._homes.get(lease.shard)
         if home is not None and home != owner.home:
             return Owner(home, "")
-        if home is None and self._clock() < self._settling_until:
-            return Owner("-", "")
+        is_new = home is None and not has_state
+        if is_new and self._clock() < self._settling_until:
+            return NO_OWNER
         self._homes[lease.shard] = owner.home
         self._leases[lease.shard] = lease, owner, self._clock() + ttl_s
         self._reports.pop(lease.shard, None)
@@ -199,5 +203,8 @@ class MemoryServer:
         return held is not None and held[0] == lease
 
     def _check(self, lease: Lease) -> None:
-        if not (self._trusts or self._holds(lease)):
-            raise LeaseLost(lease.shard)
+        if self._trusts or self._holds(lease):
+            return
+        if self._held(lease.shard) is None:
+            raise ExchangeDown("the exchange has no lease of the shard")
+        raise LeaseLost(lease.shard)

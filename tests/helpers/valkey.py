@@ -50,6 +50,12 @@ class ValkeyProcess:
             self._process.wait()
             self._process = None
 
+    def remove_data(self) -> None:
+        """Remove what it has written: it will begin without memory."""
+        for file in self._folder.rglob("*"):
+            if file.is_file():
+                file.unlink()
+
     def command(self, *words: str) -> bytes:
         """What the server answers to an inline command."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as sock:

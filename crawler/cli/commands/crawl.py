@@ -37,5 +37,9 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
             "--fresh deletes the crawl that -N compares with; name one of them"
         )
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
+    if params["exchange"] is not None or params["shards"] is not None:
+        from crawler.cli.exchange import begin_plan
+
+        return begin_plan(tasks_of(plan, mode), plan, params)
     tasks = with_processes(tasks_of(plan, mode), params["processes"])
     return run_plan(tasks, verbosity_of(params), plan)

@@ -19,12 +19,14 @@ from crawler.cli.terminal.formatting import (
     terminal_width,
 )
 from crawler.frontier.sqlite.damage import explain_damage
+from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.store import State
 from crawler.inspect.recent import Speed, read_speed
 from crawler.inspect.state import open_state
 from crawler.inspect.status import Status, began_at, read_status
 from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import Config, from_json
+from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.resume_command import limit_reached, resume_command
 from crawler.model.units import show_bytes, show_seconds
@@ -43,8 +45,19 @@ SILENT_AFTER_S = 10.0
     "--why", is_flag=True, help="Show what the crawl waits for, and how many URLs each"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object")
-def command(folder: str, why: bool, as_json: bool) -> None:
+@click.option(
+    "--exchange", metavar="URL",
+    help="Show the crawl of several machines at valkey://HOST[:PORT]/CRAWL",
+)  # fmt: skip
+def command(folder: str, why: bool, as_json: bool, exchange: str | None) -> None:
     """Show the progress of the crawl in DIR (default: here), running or not."""
+    if exchange is not None:
+        from crawler.cli.exchange_status import show
+
+        if why or folder != ".":
+            raise UsageError("--exchange shows a whole crawl: leave DIR and --why out")
+        show(exchange, as_json=as_json)
+        return
     with explain_damage(state_folder(folder)):
         _show(folder, why, as_json)
 
@@ -231,6 +244,11 @@ def headline(folder: str, status: Status) -> str:
 
 
 def next_command(folder: str, status: Status) -> str:
+    if has_fleet(folder):
+        from crawler.frontier.sqlite.fleet_file import read_fleet
+
+        if command := read_fleet(Path(folder)).work_command(folder):
+            return command
     limits = from_json(status.run.config.encode()).limits
     return resume_command(folder, limits, status.counts["page"], status.received_bytes)
 

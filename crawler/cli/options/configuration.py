@@ -63,6 +63,14 @@ def configuration_options() -> list[Flag]:
             help="Processes, each with its hosts; auto: one a core",
         ),
         Flag(
+            "--exchange", group=GROUP, metavar="URL",
+            help="Begin a crawl of several machines, which meet at valkey://HOST/CRAWL",
+        ),
+        Flag(
+            "--shards", group=GROUP, metavar="N", type=click.IntRange(1, 256),
+            help="Shards of a crawl of several machines: four times its processes",
+        ),
+        Flag(
             "--extract-processes", key="extract_processes", group=GROUP,
             metavar="N|auto",
         ),

@@ -135,7 +135,7 @@ def _objects(parts: Sequence[Output]) -> str:
 def _files(parts: Sequence[Output]) -> list[Path]:
     """The files of an output, of which each shard has a part."""
     paths = [one.path for one in parts if one.path is not None]
-    return [file for path in paths for file in stream_files(path) or [path]]
+    return [file for path in paths for file in stream_files(path)] or paths
 
 
 def _mirror(summary: Summary) -> str:

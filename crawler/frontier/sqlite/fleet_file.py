@@ -7,6 +7,7 @@ left.
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -26,7 +27,7 @@ from crawler.frontier.sqlite.private_folder import (
     create_private_file,
     open_private_folder,
 )
-from crawler.model.errors import StateError
+from crawler.model.errors import StateError, UsageError
 from crawler.model.shards import Layout, Session, Shard
 
 _FILES = tuple(
@@ -62,6 +63,24 @@ class Fleet(Struct, frozen=True):
     layout: Layout
     processes: int
     """How many processes ran it last."""
+    exchange: str = ""
+    """Where its machines meet, if it has several; the folder has a part of it then."""
+    home: str = ""
+    """The id of the folder, by which the exchange knows whose shards are here."""
+
+    def work_command(self, folder: str) -> str:
+        """What goes on with the part of it in `folder`; "" if that is the whole."""
+        if not self.exchange:
+            return ""
+        return f"orbweb work {shlex.quote(folder)} --exchange {self.exchange}"
+
+    def refuse_part(self, folder: str) -> None:
+        """Raise UsageError if `folder` has only a part of the crawl."""
+        if command := self.work_command(folder):
+            raise UsageError(
+                f"{folder} has a part of a crawl that several machines run, so that "
+                f"only `{command}` goes on with it"
+            )
 
     def shard(self, number: int) -> Shard:
         return Shard(number, self.layout, self.run_id)

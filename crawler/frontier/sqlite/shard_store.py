@@ -7,7 +7,7 @@ each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,6 +80,7 @@ class ShardStore(SqliteStore):
         self._sent: dict[int, Mark] = {}
         self._taken: dict[int, Mark] = {}
         self._safe: dict[int, Mark] = {}
+        self._may_commit: Callable[[], None] = lambda: None
         super().__init__(folder, more_files)
         with ExitStack() as undo:
             undo.callback(self.close)
@@ -181,6 +182,15 @@ class ShardStore(SqliteStore):
         if self._all_contents is not None:
             self._all_contents.claim(sha256, content.url)
 
+    def guard(self, may_commit: Callable[[], None]) -> None:
+        """Have this called before each commit; what it raises prevents the commit."""
+        self._may_commit = may_commit
+
+    @translate_sqlite_errors
+    def sync(self) -> None:
+        """Bring what is committed to the disk. Blocks for that."""
+        sync_commits(self._folder)
+
     @property
     def is_committed(self) -> bool:
         """Whether nothing has changed since the last commit."""
@@ -188,6 +198,7 @@ class ShardStore(SqliteStore):
 
     @translate_sqlite_errors
     def commit(self) -> None:
+        self._may_commit()
         sent = self._sent
         if self._found_for or self._values_for:
             self._begin()

@@ -32,7 +32,6 @@ class Pair:
     def __init__(self, folder: Path, held: ExitStack) -> None:
         self.now = 1000.0
         self.count = 0
-        self.troubles: list[str | None] = []
         self.server = MemoryServer(lambda: self.now)
         self.server.begin(SharedCrawl("0" * 26, "{}", LAYOUT, "1"))
         self.sender = held.enter_context(
@@ -46,9 +45,7 @@ class Pair:
     def _carrier(self, shard: int) -> ServerCarrier:
         lease = Lease(shard, "token")
         assert self.server.take(lease, ME, 1e9) is None
-        return ServerCarrier(
-            self.server, {shard: lease}, lambda: self.now, self.troubles.append, 0
-        )
+        return ServerCarrier(self.server, {shard: lease}, lambda: self.now, 0)
 
     def commit(self, count: int) -> None:
         for _ in range(count):
@@ -126,7 +123,6 @@ def test_a_server_that_was_away_gets_all_again_when_it_is_back(pair):
     assert pair.carry() == 0, "it is asked nothing for a moment"
     pair.now += PAUSE_S
     assert pair.carry() == 3
-    assert pair.troubles == ["the exchange is away"] * 2 + [None] * 2
 
 
 def test_no_more_than_a_window_is_under_way(pair):

@@ -1,0 +1,265 @@
+"""A crawl by several machines: beginning it, and one machine's part of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import click
+from msgspec.structs import replace
+
+import hub
+from crawler import __version__
+from crawler.cli.fleet import PATIENCE_S, run_supervised
+from crawler.cli.running import Task
+from crawler.cli.terminal.formatting import counted
+from crawler.cli.terminal.reporter import Reporter
+from crawler.cli.terminal.verbosity import Verbosity
+from crawler.engine.builder import check_config
+from crawler.engine.run_report import Summary
+from crawler.fleet.address import PASSWORD, Address, parse_address
+from crawler.fleet.exchange_server import Owner, SharedCrawl
+from crawler.fleet.machine import Machine, this_machine
+from crawler.fleet.shard_config import refuse_for_machines, shard_config
+from crawler.fleet.supervisor import MachinePart
+from crawler.fleet.valkey_server import ValkeyServer
+from crawler.frontier.sqlite.database import FILE_NAME, has_fleet, shard_folder
+from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
+from crawler.model.config import Config, from_json, to_json
+from crawler.model.errors import StateError, Stop, UsageError
+from crawler.model.shards import Layout
+from crawler.settings.load import Plan
+from crawler.settings.secrets import revealed
+from crawler.workspace.open import ulid
+from crawler.workspace.outputs import with_absolute_outputs
+from crawler.workspace.paths import state_folder
+from crawler.workspace.shards import locked_fleet, refuse_folder
+
+SHARDS_A_PROCESS = 4
+"""How many shards a machine takes for each of its processes."""
+
+
+@contextmanager
+def opened_server(text: str) -> Iterator[tuple[Address, ValkeyServer]]:
+    """The server at an address that the user gave. Raises UsageError."""
+    address = parse_address(text, os.environ)
+    with closing(ValkeyServer(address)) as server:
+        yield address, server
+
+
+def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> int:
+    """Begin the crawl of `orbweb crawl --exchange`, whose options are `params`.
+
+    Raises UsageError if the exchange has a crawl of this name, ExchangeDown.
+    """
+    if params["exchange"] is None or params["shards"] is None:
+        raise UsageError(
+            "--exchange and --shards go together: a crawl of several machines is cut "
+            "into N shards when it begins"
+        )
+    if len(tasks) > 1:
+        raise UsageError("--exchange is of one crawl, and the file has several jobs")
+    for name in ("processes", "dir"):
+        if params[name] is not None:
+            raise UsageError(
+                f"--exchange: --{name} is for `orbweb work DIR`, which runs shards of "
+                "the crawl on each machine"
+            )
+    (task,) = tasks
+    if task.mode == "newer":
+        raise UsageError(
+            "--exchange: a crawl of several machines can't be crawled again"
+        )
+    address = _begin(
+        task.config, params["exchange"], params["shards"], fresh=task.mode == "fresh"
+    )
+    for line in (*plan.warnings, *(() if params["quiet"] else plan.notes)):
+        click.echo(f"orbweb: {line}", err=True)
+    if not params["quiet"]:
+        shards = counted(params["shards"], "shard")
+        click.echo(
+            f"orbweb: {address}: begun in {shards}; on each machine run `orbweb work "
+            f"DIR --exchange {address}`",
+            err=True,
+        )
+    return 0
+
+
+def _begin(config: Config, text: str, shards: int, *, fresh: bool) -> Address:
+    refuse_for_machines(config)
+    revealed(config.http, os.environ)
+    with opened_server(text) as (address, server):
+        config = with_absolute_outputs(replace(config, dir=address.crawl))
+        check_config(config)
+        old = server.crawl()
+        if old is not None:
+            if not fresh:
+                raise UsageError(
+                    f"{address} has a crawl already; go on with it by `orbweb work DIR "
+                    f"--exchange {address}`, name another one, or begin anew with "
+                    "--fresh"
+                )
+            _remove(server, old)
+        run_id, text = ulid(time.time(), Random()), to_json(config).decode()
+        crawl = SharedCrawl(run_id, text, Layout(shards), __version__)
+        if not server.begin(crawl):
+            raise UsageError(f"{address}: another program has begun a crawl just now")
+    return address
+
+
+def _remove(server: ValkeyServer, old: SharedCrawl) -> None:
+    """Remove a crawl that no machine runs."""
+    owners = server.owners(old.layout.shards)
+    if owners:
+        machines = sorted({owner.machine for owner in owners.values()})
+        raise StateError(
+            f"the crawl is run by {', '.join(machines)}; stop that before --fresh"
+        )
+    server.remove(old.layout.shards)
+
+
+def run_part(
+    folder: str, text: str, processes: int, most: int | None, verbosity: Verbosity
+) -> int:
+    """Run shards of a crawl in `folder`, in so many processes, until its end.
+
+    `most`: how many shards this machine may take. Returns the exit code. Raises a Stop.
+    """
+    with opened_server(text) as (address, server):
+        if address.password:  # its processes get it so, and not as an argument
+            os.environ[PASSWORD] = address.password
+        crawl = _crawl_of(server, address, folder)
+        config = replace(from_json(crawl.config.encode()), dir=folder)
+        revealed(config.http, os.environ)
+        check_config(config)
+        if not has_fleet(folder):
+            _refuse_new(server, config, crawl)
+        most = most or SHARDS_A_PROCESS * processes
+        with closing(Reporter(verbosity, folder, [config])) as reporter:
+            try:
+                part = _Part(server, crawl, config, address, reporter)
+                return part.run(processes, most).exit_code
+            except Stop as stop:
+                if not reporter.report_error(f"orbweb: {stop}"):
+                    raise
+                return stop.exit_code
+
+
+class _Part:
+    """The part of a crawl that this machine runs, in the folder of `config`."""
+
+    def __init__(
+        self,
+        server: ValkeyServer,
+        crawl: SharedCrawl,
+        config: Config,
+        address: Address,
+        reporter: Reporter,
+    ) -> None:
+        self._server = server
+        self._crawl = crawl
+        self._config = config
+        self._address = address
+        self._reporter = reporter
+
+    def run(self, processes: int, most: int) -> Summary:
+        config, shards = self._config, self._crawl.layout.shards
+        with (
+            locked_fleet(config.dir, shards, config.grace + PATIENCE_S),
+            closing(FleetFile(Path(config.dir))) as file,
+        ):
+            fleet = self._fleet(file, processes)
+            machine = Machine(
+                self._server,
+                self._crawl,
+                Owner(fleet.home, this_machine(Path(config.dir))),
+                config.politeness.max_park_wait,
+                lambda line: self._reporter.message(f"orbweb: {line}"),
+                hub.get_hub().loop.now,
+            )
+            try:
+                taken = machine.take(_begun(config.dir, shards), most)
+                if not taken:
+                    raise StateError(none_left(shards))
+                part = MachinePart(machine, str(self._address), taken)
+                return run_supervised(config, fleet, file, self._reporter, part)
+            finally:
+                machine.release()
+
+    def _fleet(self, file: FleetFile, processes: int) -> Fleet:
+        """The crawl as the folder keeps it, with the id of the folder as a home."""
+        home = ""
+        with suppress(StateError):  # there is none yet
+            home = file.fleet().home
+        crawl = self._crawl
+        fleet = Fleet(
+            crawl.run_id,
+            crawl.config,
+            crawl.layout,
+            processes,
+            str(self._address),
+            home or ulid(time.time(), Random()),
+        )
+        file.set_fleet(fleet)
+        return fleet
+
+
+def _crawl_of(server: ValkeyServer, address: Address, folder: str) -> SharedCrawl:
+    """The crawl at the exchange; one that has lost its data gets that of the folder."""
+    crawl = server.crawl()
+    fleet = read_fleet(Path(folder)) if has_fleet(folder) else None
+    if fleet is not None and (crawl is None or crawl.run_id != fleet.run_id):
+        if crawl is not None or fleet.exchange != str(address):
+            raise StateError(
+                f"{folder} has a part of another crawl, and nothing is written there: "
+                "name another folder, or the exchange of its crawl"
+                + (f", {fleet.exchange}" if fleet.exchange else "")
+            )
+        crawl = SharedCrawl(fleet.run_id, fleet.config, fleet.layout, __version__)
+        server.restore(
+            crawl, dict.fromkeys(_begun(folder, crawl.layout.shards), fleet.home)
+        )
+    if crawl is None:
+        raise UsageError(
+            f"{address} has no crawl; begin one with `orbweb crawl --exchange "
+            f"{address} --shards N URL`"
+        )
+    if crawl.program != __version__:
+        if server.owners(crawl.layout.shards):
+            raise StateError(
+                f"the machines of this crawl have orbweb {crawl.program}, and this one "
+                f"has {__version__}: install the same version on all of them"
+            )
+        server.set_program(crawl, __version__)  # all were stopped before
+    return crawl
+
+
+def _refuse_new(server: ValkeyServer, config: Config, crawl: SharedCrawl) -> None:
+    """Raise a Stop, before anything is written, if no part can begin in the folder."""
+    shards = crawl.layout.shards
+    parts = [shard_config(config, shard, shards) for shard in range(shards)]
+    refuse_folder(config, parts, "new")
+    if len(server.homes()) == shards:
+        raise StateError(none_left(shards))
+
+
+def none_left(shards: int) -> str:
+    """What is said to a machine that gets no shard."""
+    return (
+        f"there is no shard left for this machine: all {shards} have their states in "
+        "other folders, on machines that run or have run them"
+    )
+
+
+def _begun(folder: str, shards: int) -> list[int]:
+    """The shards whose states are in the folder."""
+    return [
+        shard
+        for shard in range(shards)
+        if (state_folder(shard_folder(folder, shard)) / FILE_NAME).is_file()
+    ]

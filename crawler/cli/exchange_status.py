@@ -1,0 +1,160 @@
+"""`orbweb status --exchange`: one view of a crawl that several machines run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+from msgspec import Struct
+
+from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.engine.stats import Snapshot, combined
+from crawler.fleet.address import Address, parse_address
+from crawler.fleet.exchange_server import SharedCrawl
+from crawler.fleet.messages import Progress, decode_progress
+from crawler.fleet.valkey_server import ValkeyServer
+from crawler.inspect.status import began_at
+from crawler.model.errors import UsageError
+from crawler.model.units import show_bytes, show_seconds
+
+_COUNTS = (
+    "pages", "images", "files", "redirects", "errors", "skipped", "queued", "in_flight",
+)  # fmt: skip
+"""The fields of a snapshot that are shown, as they are named there."""
+
+
+class MachineStatus(Struct):
+    """One machine that is at work."""
+
+    machine: str
+    """Its name, and the path of the folder there."""
+    shards: list[int]
+    pages: int = 0
+    pages_per_s: float = 0.0
+
+
+class ExchangeStatus(Struct):
+    """A crawl, as its machines have told last."""
+
+    exchange: str
+    state: str
+    """It is "running", "finished", or "stopped": no machine is at work."""
+    run_id: str
+    program: str
+    started_at: datetime
+    shards: int
+    shards_untaken: int
+    """Those that no machine has ever run."""
+    shards_waiting: list[int]
+    """Those whose state is in a folder on whose machine nothing runs."""
+    machines: list[MachineStatus]
+    counts: dict[str, int]
+    bytes: int
+    """Body bytes that came since the processes have started."""
+    pages_per_s: float
+    errors_by_code: dict[str, int]
+
+
+def show(text: str, *, as_json: bool) -> None:
+    """Print the crawl at the exchange `text`. Raises UsageError, ExchangeDown."""
+    address = parse_address(text, os.environ)
+    with closing(ValkeyServer(address)) as server:
+        status = _read(server, address)
+    if as_json:
+        echo_json(status)
+        return
+    for line in _lines(status, time.time()):
+        click.echo(printable(line))
+
+
+def _read(server: ValkeyServer, address: Address) -> ExchangeStatus:
+    crawl = server.crawl()
+    if crawl is None:
+        raise UsageError(
+            f"{address} has no crawl; begin one with `orbweb crawl --exchange "
+            f"{address} --shards N URL`"
+        )
+    shards = crawl.layout.shards
+    owners, homes = server.owners(shards), server.homes()
+    reports = {shard: decode_progress(one) for shard, one in server.reports().items()}
+    machines: dict[str, MachineStatus] = {}
+    for shard, owner in owners.items():
+        one = machines.setdefault(owner.machine, MachineStatus(owner.machine, []))
+        one.shards.append(shard)
+        if shard in reports:
+            one.pages += reports[shard].snapshot.pages
+            one.pages_per_s += reports[shard].snapshot.pages_per_s
+    state = "running" if owners else "stopped"
+    return _status(
+        crawl,
+        address,
+        "finished" if server.is_over() else state,
+        reports,
+        [*machines.values()],
+        shards - len(homes),
+        [shard for shard in sorted(homes) if shard not in owners],
+    )
+
+
+def _status(
+    crawl: SharedCrawl,
+    address: Address,
+    state: str,
+    reports: Mapping[int, Progress],
+    machines: list[MachineStatus],
+    untaken: int,
+    waiting: list[int],
+) -> ExchangeStatus:
+    snapshots = [one.snapshot for one in reports.values()]
+    total = combined(snapshots) if snapshots else Snapshot(0.0)
+    return ExchangeStatus(
+        str(address),
+        state,
+        crawl.run_id,
+        crawl.program,
+        datetime.fromtimestamp(began_at(crawl.run_id), UTC),
+        crawl.layout.shards,
+        untaken,
+        [] if state == "finished" else waiting,
+        machines,
+        {name: getattr(total, name) for name in _COUNTS},
+        total.bytes,
+        sum(one.pages_per_s for one in machines),
+        dict(Counter(total.errors_by_code).most_common()),
+    )
+
+
+def _lines(status: ExchangeStatus, now: float) -> Iterator[str]:
+    started = status.started_at.timestamp()
+    when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M:%S")
+    yield f"{status.exchange}: {status.state}"
+    yield f"  started  {when}, {show_seconds(max(0, now - started))} ago"
+    done = (
+        f"{name.replace('_', ' ')} {number:,}"
+        for name, number in status.counts.items()
+        if number
+    )
+    yield f"  URLs     {', '.join(done) or 'none'}"
+    if status.machines:
+        yield f"  speed    {status.pages_per_s:.1f} pages/s"
+    if status.bytes:
+        yield f"  received {show_bytes(status.bytes)} in this run"
+    if status.errors_by_code:
+        rows = (f"{code} {number:,}" for code, number in status.errors_by_code.items())
+        yield f"  errors   {', '.join(rows)}"
+    at_work = sum(len(one.shards) for one in status.machines)
+    rest = ""
+    if status.shards_untaken:
+        rest += f", {status.shards_untaken} for the next machine"
+    if status.shards_waiting:
+        rest += f", {len(status.shards_waiting)} whose machines are not at work"
+    yield f"  shards   {status.shards}: {at_work} at work{rest}"
+    for one in status.machines:
+        shards = counted(len(one.shards), "shard")
+        speed = f"{one.pages:,} pages, {one.pages_per_s:.1f} pages/s"
+        yield f"    {one.machine}  {shards}, {speed}"

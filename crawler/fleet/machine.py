@@ -1,0 +1,290 @@
+"""One of the machines that run a crawl: it holds leases of shards at the exchange.
+
+Its parent process does that (`supervisor.py`), which fetches nothing. It renews the
+leases, tells how its shards stand, and looks how those of the other machines do: each
+machine sees the end by itself, from what all have told.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from math import inf
+from pathlib import Path
+
+import hub
+from crawler.fleet.end import EndOfCrawl
+from crawler.fleet.exchange_server import (
+    NO_OWNER,
+    ExchangeDown,
+    Lease,
+    LeaseServer,
+    Owner,
+    SharedCrawl,
+)
+from crawler.fleet.held_leases import awake_clock
+from crawler.fleet.messages import Progress, decode_progress, encode
+from crawler.model.errors import StateError, Stop
+
+LEASE_S = 60.0
+"""How long a lease lasts (seconds).
+
+A machine that dies costs so much if its folder comes back under another name.
+"""
+MARGIN_S = 5.0
+"""So much earlier its owner counts a lease as ended (seconds): clocks drift."""
+RENEW_EVERY_S = 10.0
+LOOK_EVERY_S = 1.0
+"""How often is told how the shards stand (seconds)."""
+LOOK_AT_ALL_EVERY_S = 5.0
+"""How often all shards are looked at while those of this machine have work (s)."""
+
+
+def this_machine(folder: Path) -> str:
+    """The name of this machine, and where the folder is on it."""
+    return f"{socket.gethostname()}:{os.path.realpath(folder)}"
+
+
+class EndElsewhere(EndOfCrawl):
+    """Hears how the shards of this machine stand; the end is told by the exchange."""
+
+    is_told = False
+
+    def is_there(self) -> bool:
+        return self.is_told
+
+
+class Machine:
+    """Holds shards of `crawl` for `owner`.
+
+    `note` shows a line to the user. The clocks are in seconds: `clock` is the hub's,
+    `awake` goes on while the machine sleeps.
+    """
+
+    def __init__(
+        self,
+        server: LeaseServer,
+        crawl: SharedCrawl,
+        owner: Owner,
+        max_park_wait: float,
+        note: Callable[[str], None],
+        clock: Callable[[], float],
+        awake: Callable[[], float] = awake_clock,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        shards = crawl.layout.shards
+        self.leases: dict[int, Lease] = {}
+        self.held_until = -inf
+        """Until when, by `awake`, this machine may keep anything of its shards."""
+        self.own = EndElsewhere(shards, max_park_wait, lambda: 0, clock)
+        self._all = EndOfCrawl(shards, max_park_wait, lambda: 0, clock, clock())
+        self._server = server
+        self._crawl = crawl
+        self._owner = owner
+        self._note = note
+        self._clock = clock
+        self._awake = awake
+        self._lease_s = lease_s
+        self._homes: dict[int, str] = {}
+        self._renew_at = self._look_at = -inf
+        self.lost: set[int] = set()
+        """Those of `leases` that have ended, or that another machine has."""
+        self._is_away = False
+        self._noted: set[str] = set()
+
+    @property
+    def pages(self) -> int:
+        """How many pages the whole crawl has, as far as this machine has looked."""
+        return sum(one.pages for one in self._all.snapshots.values())
+
+    # Taking shards, and giving them back
+
+    def take(self, own: Iterable[int], most: int) -> list[int]:
+        """Take the shards `own`, whose states are here, and others up to `most`.
+
+        Returns the shards. Raises StateError if another machine has one of `own`, and
+        ExchangeDown.
+        """
+        self._tells_crawl()
+        self._homes = self._server.homes()
+        began = self._awake()
+        home = self._owner.home
+        mine = {*own, *(shard for shard, one in self._homes.items() if one == home)}
+        for shard in sorted(mine):
+            self._take_own(shard)
+        while self._is_refused_more(most) and not self.leases:
+            began = self._awake()
+            self._note_once("the exchange has lost its data: no shards for a minute")
+            hub.sleep(1.0)
+        self.held_until = began + self._lease_s - MARGIN_S
+        return sorted(self.leases)
+
+    def _is_refused_more(self, most: int) -> bool:
+        """Take more shards, up to `most` in all; whether there will be some later."""
+        answers = []
+        for shard in range(self._crawl.layout.shards):
+            if len(self.leases) >= most:
+                break
+            if shard not in self._homes and shard not in self.leases:
+                answers.append(self._try(shard))
+        return NO_OWNER in answers
+
+    def _take_own(self, shard: int) -> None:
+        """Take a shard whose state is here; another machine may still be noted.
+
+        Shards are taken in their order, so that of two copies of a folder one gets all.
+        """
+        deadline = self._clock() + self._lease_s + MARGIN_S
+        while (other := self._try(shard, has_state=True)) is not None:
+            if other == NO_OWNER:  # the server has just lost its data
+                self._tells_crawl()
+            elif other.home != self._owner.home:
+                raise StateError(
+                    f"shard {shard} of the crawl has its state in another folder by "
+                    "now, so that what this one has of it is of no use: it is a copy, "
+                    "or the exchange has lost its data while this machine was off"
+                )
+            elif self._clock() >= deadline:
+                raise StateError(
+                    f"shard {shard} of the crawl is run by another machine, "
+                    f"{other.machine}, from a copy of this folder; stop one of the two"
+                )
+            else:
+                self._note_once(
+                    f"{other.machine} had this folder before; its leases end within "
+                    f"{self._lease_s:.0f} s"
+                )
+            hub.sleep(1.0)
+
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._note(text)
+
+    def _try(self, shard: int, *, has_state: bool = False) -> Owner | None:
+        lease = Lease(shard, secrets.token_hex(8))
+        other = self._server.take(
+            lease, self._owner, self._lease_s, has_state=has_state
+        )
+        if other is None:
+            self.leases[shard] = lease
+        return other
+
+    def release(self) -> None:
+        """Give all leases back; without the server they end by themselves."""
+        try:
+            self._server.release(self.leases.values())
+        except ExchangeDown:
+            return
+
+    def hold(self, shards: Iterable[int], is_stopped: Callable[[], bool]) -> None:
+        """Wait until the leases of shards are held, new ones where they were lost.
+
+        No process may run these shards meanwhile.
+        """
+        lapsed = self._awake() >= self.held_until
+        if lapsed:
+            self.lost.update(self.leases)
+        # After a lapse all of them, so that of two copies of the folder one gets all.
+        wanted = set(self.leases) if lapsed else self.lost.intersection(shards)
+        while wanted and not is_stopped():
+            began = self._awake()
+            try:
+                for shard in sorted(wanted):
+                    self._take_own(shard)
+            except ExchangeDown as error:
+                self._tell_away(error)
+                hub.sleep(LOOK_EVERY_S)
+                continue
+            self.lost.difference_update(shards)
+            wanted.clear()
+            if lapsed:
+                self.held_until = began + self._lease_s - MARGIN_S
+
+    # While the crawl runs
+
+    def run(self, renewed: Callable[[], None], over: Callable[[], None]) -> None:
+        """Keep the leases, until this is killed; `over` is called at the end.
+
+        `renewed` is called when `held_until` is later. Raises a Stop if the exchange
+        has another crawl now.
+        """
+        while True:
+            try:
+                self._look(renewed, over)
+                if self._is_away:
+                    self._is_away = False
+                    self._note("the exchange is back")
+            except ExchangeDown as error:
+                self._tell_away(error)
+            hub.sleep(LOOK_EVERY_S)
+
+    def _look(self, renewed: Callable[[], None], over: Callable[[], None]) -> None:
+        now = self._clock()
+        if self._tells_crawl() or now >= self._renew_at:
+            self._renew()
+            self._renew_at = now + min(RENEW_EVERY_S, self._lease_s / 6)
+            renewed()
+        self._homes = self._server.homes()
+        self._report()
+        if self.own.is_told:
+            return
+        own = [*self.own.reports.values()]
+        is_idle = len(own) == len(self.leases) and all(one.is_idle for one in own)
+        if is_idle or now >= self._look_at:
+            self._look_at = now + LOOK_AT_ALL_EVERY_S
+            if self._server.is_over() or self._sees_end():
+                self.own.is_told = True
+                over()
+
+    def _renew(self) -> None:
+        began = self._awake()
+        if began >= self.held_until:  # it slept, or the server was away for long
+            self.lost.update(self.leases)
+            return  # the processes stop, and `hold` takes new leases
+        kept = [one for shard, one in self.leases.items() if shard not in self.lost]
+        lost = self._server.renew(kept, self._owner, self._lease_s)
+        self.lost.update(lost)
+        self.held_until = began + self._lease_s - MARGIN_S
+
+    def _tells_crawl(self) -> bool:
+        """Tell the server the crawl again if it has lost its data."""
+        run_id = self._server.run_id()
+        if run_id is None:
+            homes = self._homes | dict.fromkeys(self.leases, self._owner.home)
+            if self._server.restore(self._crawl, homes):
+                self._note("the exchange has lost its data; it is told what it knew")
+            return True
+        if run_id != self._crawl.run_id:
+            raise StateError(
+                "the exchange has another crawl of this name by now; this one goes on "
+                "when it is back there"
+            )
+        return False
+
+    def _report(self) -> None:
+        self._server.report(
+            {
+                self.leases[shard]: encode(Progress(report, self.own.snapshots[shard]))
+                for shard, report in self.own.reports.items()
+                if shard in self.leases
+            }
+        )
+
+    def _sees_end(self) -> bool:
+        reports = self._server.reports()
+        self._all.died(set(range(self._crawl.layout.shards)).difference(reports))
+        for content in reports.values():
+            progress = decode_progress(content)
+            self._all.heard(progress.report, progress.snapshot)
+        if not self._all.is_there():
+            return False
+        self._server.set_over()
+        return True
+
+    def _tell_away(self, error: Stop) -> None:
+        if not self._is_away:
+            self._is_away = True
+            self._note(f"{error}; the crawl goes on, and tries again")

@@ -1,0 +1,202 @@
+"""One machine's leases: taken, renewed, lost, and taken again; in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import hub
+from crawler.engine.stats import Snapshot
+from crawler.fleet.exchange_server import Lease, LeaseLost, Owner, SharedCrawl
+from crawler.fleet.held_leases import HeldLeases
+from crawler.fleet.machine import LEASE_S, Machine
+from crawler.fleet.messages import LeaseSettings, Renewed
+from crawler.frontier.mail import Mark, Report
+from crawler.model.errors import StateError
+from crawler.model.shards import Layout
+from hub.testing import simulated_network
+from tests.helpers.memory_server import MemoryServer
+
+SHARDS = 4
+CRAWL = SharedCrawl("0" * 26, "{}", Layout(SHARDS), "1.0")
+
+
+class World:
+    """A server, and machines that meet there."""
+
+    def __init__(self, now: float) -> None:
+        self.loop = hub.get_hub().loop
+        self.server = MemoryServer(self.loop.now)
+        self.server.begin(CRAWL)
+        self.notes: list[str] = []
+        self.slept = 0.0
+        self.ends: list[str] = []
+
+    def machine(self, home: str, name: str = "") -> Machine:
+        return Machine(
+            self.server,
+            CRAWL,
+            Owner(home, name or f"{home}:/data"),
+            10.0,
+            self.notes.append,
+            self.loop.now,
+            lambda: self.loop.now() + self.slept,
+        )
+
+    def run(self, machine: Machine, seconds: float) -> None:
+        """Let a machine keep its leases for a time."""
+        running = hub.spawn(machine.run, lambda: None, lambda: self.ends.append("end"))
+        hub.sleep(seconds)
+        running.kill()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with simulated_network(1, start=1.8e9) as network:
+        yield World(network.loop.now())
+
+
+def report(shard: int, *, is_idle: bool = True, **marks: dict[int, Mark]) -> Report:
+    return Report(shard, 1, is_idle, **marks)
+
+
+def test_a_machine_takes_what_no_other_has(world):
+    one, two = world.machine("one"), world.machine("two")
+    assert one.take([], 3) == [0, 1, 2]
+    assert two.take([], 9) == [3]
+    one.release()
+    assert two.take([], 9) == [3], "the states of the others are in another folder"
+    assert world.machine("one").take([], 1) == [0, 1, 2]
+
+
+def test_leases_last_while_they_are_renewed(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    world.run(machine, 5 * LEASE_S)
+    assert len(world.server.owners(SHARDS)) == SHARDS
+    assert machine.held_until > world.loop.now() + LEASE_S / 2
+    hub.sleep(LEASE_S)
+    assert world.server.owners(SHARDS) == {}
+
+
+def test_a_copy_of_the_folder_is_refused_while_the_other_is_at_work(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    keeping = hub.spawn(machine.run, lambda: None, lambda: None)
+    with pytest.raises(StateError, match=r"run by another machine, one:/data, from a"):
+        world.machine("one", "other:/copy").take([0], 9)
+    assert "one:/data had this folder before; its leases end within" in world.notes[0]
+    keeping.kill()
+
+
+def test_a_folder_that_moved_waits_for_the_lease_of_the_machine_that_died(world):
+    world.machine("one").take([], 9)
+    began = world.loop.now()
+    assert world.machine("one", "other:/data").take([0], 9) == [0, 1, 2, 3]
+    assert world.loop.now() - began < LEASE_S + 5
+
+
+def test_a_state_that_another_folder_has_by_now_is_of_no_use(world):
+    world.machine("one").take([], 9)
+    with pytest.raises(StateError, match="has its state in another folder by now"):
+        world.machine("two").take([1], 9)
+
+
+def test_a_machine_that_slept_takes_new_leases(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    old = dict(machine.leases)
+    world.slept = LEASE_S
+    world.run(machine, 2)
+    assert machine.lost == set(old), "its processes must stop"
+    machine.hold([0, 1], lambda: False)
+    assert machine.leases[0] != old[0]
+    assert machine.lost == {2, 3}
+    machine.hold([2, 3], lambda: False)
+    assert machine.lost == set()
+    assert machine.leases[3] != old[3]
+
+
+def test_a_server_that_has_lost_its_data_is_told_what_it_knew(world):
+    one, two = world.machine("one"), world.machine("two")
+    one.take([], 2)
+    two.take([], 2)
+    keeping = [hub.spawn(m.run, lambda: None, lambda: None) for m in (one, two)]
+    hub.sleep(15)
+    world.server.forget()
+    hub.sleep(15)
+    assert world.server.crawl() == CRAWL
+    assert world.server.homes() == {0: "one", 1: "one", 2: "two", 3: "two"}
+    assert len(world.server.owners(SHARDS)) == SHARDS
+    assert one.lost == two.lost == set()
+    assert world.notes == ["the exchange has lost its data; it is told what it knew"]
+    hub.killall(keeping)
+
+
+def test_a_machine_that_was_off_meanwhile_keeps_its_shards(world):
+    """And a new one gets some only when all have had the time to come back."""
+    off, new = world.machine("off"), world.machine("new")
+    off.take([], 3)
+    world.server.forget()
+    began = world.loop.now()
+    taking = hub.spawn(new.take, [], 9)
+    hub.sleep(20)
+    again = world.machine("off", "elsewhere:/data")
+    assert again.take([0, 1, 2], 3) == [0, 1, 2]
+    assert taking.get() == [3]
+    assert world.loop.now() - began >= 60
+
+
+def test_a_server_that_is_away_is_said_once(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    world.server.is_down = True
+    world.run(machine, 9)
+    world.server.is_down = False
+    world.run(machine, 9)
+    away = "the exchange is away; the crawl goes on, and tries again"
+    assert world.notes == [away, "the exchange is back"]
+    assert machine.lost == set()
+
+
+def test_another_crawl_of_the_name_stops_the_machine(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    world.server.forget()
+    world.server.begin(SharedCrawl("1" * 26, "{}", Layout(SHARDS), "1.0"))
+    with pytest.raises(StateError, match="has another crawl of this name by now"):
+        machine.run(lambda: None, lambda: None)
+
+
+def test_each_machine_sees_the_end(world):
+    """It is there when no shard has work, and all mail was taken."""
+    one, two = world.machine("one"), world.machine("two")
+    one.take([], 2)
+    two.take([], 2)
+    for shard in range(3):
+        (one, two)[shard // 2].own.heard(report(shard), Snapshot(1.0))
+    sent = report(3, sent={0: Mark(1, 1)})
+    two.own.heard(sent, Snapshot(1.0))
+    for machine in (one, two):
+        world.run(machine, 30)
+    assert world.ends == []
+    one.own.heard(report(0, taken={3: Mark(1, 1)}), Snapshot(1.0))
+    for machine in (one, two):
+        world.run(machine, 2)
+    assert world.ends == ["end", "end"]
+    assert one.own.is_there()
+
+
+def test_a_process_that_slept_past_its_lease_keeps_nothing():
+    now = 100.0
+    held = HeldLeases(LeaseSettings("", {1: "a", 2: "b"}, 150.0), lambda: now)
+    held.check(1)
+    held.renewed(Renewed(160.0, [2]))
+    with pytest.raises(LeaseLost):
+        held.check(2)
+    now = 161.0
+    held.renewed(Renewed(220.0, []))
+    with pytest.raises(LeaseLost, match="does not hold shard 1"):
+        held.check(1)
+    assert held.by_shard == {1: Lease(1, "a"), 2: Lease(2, "b")}

@@ -1,0 +1,203 @@
+"""A crawl by several machines, as a user runs it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crawler.cli import run
+from crawler.fleet.address import parse_address
+from crawler.fleet.exchange_server import Lease, Owner
+from crawler.fleet.valkey_server import ValkeyServer
+from tests.helpers.killed_fleet import OPTIONS, endings
+from tests.helpers.killed_fleet import run as run_program
+from tests.helpers.machines import Machines
+from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.valkey import ValkeyProcess
+
+SEED = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+def address(valkey_process: ValkeyProcess) -> str:
+    valkey_process.command("FLUSHALL")
+    return valkey_process.address("news")
+
+
+@pytest.fixture
+def server(address: str) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(parse_address(address, {}))
+    yield server
+    server.close()
+
+
+def test_machines_that_are_killed_write_what_one_process_writes(tmp_path):
+    """So is the server, which forgets all each time."""
+    site = ManyHosts(hosts=30, pages=300, pictures=9)
+    one = tmp_path / "one"
+    assert run_program("crawl", site.url(0), *OPTIONS, "-d", str(one)) == 0
+    (place := tmp_path / "server").mkdir()
+    process = ValkeyProcess(place)
+    machines = Machines(site, tmp_path, process, 2)
+    machines.begin(shards=4)
+    try:
+        assert machines.fail(4, Random(2), forgets=True) >= 3
+        assert machines.wait() == [0, 0]
+    finally:
+        machines.stop()
+        process.kill()
+        site.stop()
+    assert machines.endings() == endings(one)
+    assert all(endings(folder) for folder in machines.folders)
+
+
+def begin(address: str, *more: str) -> int:
+    return run(["crawl", SEED, "--exchange", address, "--shards", "2", "-q", *more])
+
+
+def test_status_shows_all_machines_at_once(address, server, capsys):
+    assert run(["status", "--exchange", address]) == 2
+    assert "has no crawl; begin one with `orbweb crawl" in capsys.readouterr().err
+    assert begin(address) == 0
+    server.take(Lease(1, "token"), Owner("home", "box:/data"), 60)
+    assert run(["status", "--exchange", address, "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["state"] == "running"
+    assert status["machines"] == [
+        {"machine": "box:/data", "shards": [1], "pages": 0, "pages_per_s": 0}
+    ]
+    assert status["shards_untaken"] == 1
+    server.release([Lease(1, "token")])
+    assert run(["status", "--exchange", address]) == 0
+    shown = capsys.readouterr().out
+    assert f"{address}: stopped" in shown
+    assert "shards   2: 0 at work, 1 for the next machine, 1 whose machines" in shown
+
+
+def test_an_exchange_has_one_crawl_of_a_name(address, server, capsys):
+    assert begin(address) == 0
+    first = server.run_id()
+    assert begin(address) == 2
+    assert f"{address} has a crawl already" in capsys.readouterr().err
+    server.take(Lease(1, "token"), Owner("home", "box:/data"), 60)
+    assert begin(address, "--fresh") == 7
+    assert "run by box:/data; stop that before --fresh" in capsys.readouterr().err
+    assert server.run_id() == first
+    server.release([Lease(1, "token")])
+    assert begin(address, "--fresh") == 0
+    assert server.run_id() != first
+    assert server.homes() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-pages", "9"], "limits.max_pages can't be set"),
+        (["--quota", "9M"], "limits.max_bytes can't be set"),
+        (["--max-time", "9s"], "limits.max_time can't be set"),
+        (["-o", "x.jsonl"], "output can't be set, since each machine writes records/"),
+        (
+            ["--login", SEED, "--form", "a=env:A"],
+            "login.url can't be set, since the machines share no session",
+        ),
+        (["-s", "warc.wacz=true"], "warc.wacz can't be set, since each machine has"),
+        (["--mirror"], "bodies.mirror can't be set, since it is one folder"),
+        (["--phash"], "--exchange: images.phash needs a crawl of one process"),
+        (["-d", "x"], "--dir is for `orbweb work DIR`"),
+        (["--processes", "2"], "--processes is for `orbweb work DIR`"),
+        (["-N"], "can't be crawled again"),
+    ],
+)
+def test_what_a_crawl_of_machines_can_not(address, server, capsys, options, message):
+    assert begin(address, *options) == 2
+    assert message in capsys.readouterr().err
+    assert server.crawl() is None
+
+
+def test_exchange_and_shards_go_together(address, capsys):
+    for options in (["--exchange", address], ["--shards", "3"]):
+        assert run(["crawl", SEED, *options]) == 2
+        assert "--exchange and --shards go together" in capsys.readouterr().err
+
+
+def test_an_exchange_that_can_not_be_reached(tmp_path, capsys):
+    address = "valkey://127.0.0.1:1/news"
+    commands = (["work", str(tmp_path / "a")], ["status"])
+    for command in commands:
+        assert run([*command, "--exchange", address]) == 4
+        message = capsys.readouterr().err
+        assert message.startswith(
+            "orbweb: the exchange at 127.0.0.1:1 can't be reached"
+        )
+        assert message.count("\n") == 1
+    assert begin(address) == 4
+    assert not (tmp_path / "a").exists()
+
+
+def test_work_without_a_crawl(address, tmp_path, capsys):
+    assert run(["work", str(tmp_path / "a"), "--exchange", address]) == 2
+    assert "has no crawl; begin one with `orbweb crawl" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_machine_for_which_no_shard_is_left(address, server, tmp_path, capsys):
+    begin(address)
+    for shard in range(2):
+        server.take(Lease(shard, "token"), Owner("home", "box:/data"), 60)
+    assert run(["work", str(tmp_path / "a"), "--exchange", address]) == 7
+    assert "there is no shard left for this machine" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_another_version(address, server, tmp_path, capsys):
+    begin(address)
+    crawl = server.crawl()
+    server.set_program(crawl, "9.9")
+    server.take(Lease(0, "token"), Owner("home", "box:/data"), 60)
+    assert run(["work", str(tmp_path / "a"), "--exchange", address]) == 7
+    assert "have orbweb 9.9, and this one has" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def worked(folder: Path, address: str) -> None:
+    """A machine has run all shards of a crawl whose only host does not answer."""
+    begin(address, "--tries", "1", "--allow-net", "127.0.0.0/8")
+    arguments = ("work", str(folder), "--exchange", address, "--processes", "1", "-q")
+    assert run_program(*arguments) == 4
+
+
+def test_the_folder_of_a_machine(address, server, valkey_process, tmp_path, capsys):
+    """It goes on where it was; it is of use for its own crawl only, and once."""
+    folder = tmp_path / "a"
+    worked(folder, address)
+    before = contents(folder)
+    for command in ("resume", "recrawl"):
+        assert run([command, str(folder), "-q"]) == 2
+        shown = capsys.readouterr().err
+        assert f"only `orbweb work {folder} --exchange {address}` goes on" in shown
+
+    other = valkey_process.address("other")
+    assert run(["crawl", SEED, "--exchange", other, "--shards", "2", "-q"]) == 0
+    assert run(["work", str(folder), "--exchange", other]) == 7
+    shown = capsys.readouterr().err
+    assert (
+        f"{folder} has a part of another crawl, and nothing is written there" in shown
+    )
+    assert contents(folder) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_with_a_crawl_of_one_process(address, tmp_path, capsys):
+    begin(address)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "part-000.jsonl").write_text("{}\n")
+    assert run(["work", str(tmp_path), "--exchange", address]) != 0
+    assert "part-000.jsonl" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["records"]

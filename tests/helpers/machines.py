@@ -1,0 +1,86 @@
+"""A crawl by several machines, each with a folder of its own, all on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.helpers.killed_fleet import (
+    OPTIONS,
+    TIMEOUT_S,
+    children_of,
+    endings,
+    run,
+    start,
+    wait_for_requests,
+)
+from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.valkey import ValkeyProcess
+
+
+class Machines:
+    """`count` machines crawl `site`, each in a folder of its own in `place`."""
+
+    def __init__(
+        self, site: ManyHosts, place: Path, server: ValkeyProcess, count: int
+    ) -> None:
+        self._site = site
+        self._server = server
+        self._address = server.address("crawl")
+        self.folders = [place / f"machine{number}" for number in range(count)]
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def begin(self, shards: int) -> None:
+        options = ("--exchange", self._address, "--shards", str(shards))
+        assert run("crawl", self._site.url(0), *OPTIONS, *options) == 0
+        self._most = -(-shards // len(self.folders))
+        self._running = [self._start(folder) for folder in self.folders]
+
+    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
+        options = ("--exchange", self._address, "--max-shards", str(self._most))
+        return start("work", str(folder), *options, "--processes", "1", "-q")
+
+    def fail(self, times: int, chance: Random, *, forgets: bool) -> int:
+        """So many faults, each after a number of requests; how many there were.
+
+        Each third one kills the server, which has its data when it is back, or
+        `forgets`; each third one a process with shards; and each third one a parent.
+        """
+        step = max(2, self._site.pages // (times + 2))
+        for done in range(times):
+            number = chance.randrange(len(self._running))
+            parent = self._running[number]
+            if not wait_for_requests(self._site, parent, chance.randint(1, step)):
+                return done
+            children = children_of(parent.pid)
+            if done % 3 == 0:
+                self._server.kill()
+                if forgets:
+                    self._server.remove_data()
+                self._server.start()
+            elif done % 3 == 1 and children:
+                os.kill(chance.choice(children), signal.SIGKILL)
+            else:
+                parent.kill()
+                parent.wait()
+                self._running[number] = self._start(self.folders[number])
+        return times
+
+    def wait(self) -> list[int]:
+        """The exit codes of the machines, once the crawl has ended."""
+        return [one.wait(TIMEOUT_S) for one in self._running]
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for one in self._running:
+            one.terminate()
+        self.wait()
+
+    def endings(self) -> Counter[tuple[Any, ...]]:
+        """The terminal records of all machines."""
+        return sum(map(endings, self.folders), Counter())
