@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import hub
 from crawler.engine.shard_link import ShardLink
@@ -42,7 +42,9 @@ class Exchange:
             while True:
                 for link in self._open():
                     self._carrier.send(link.mail)
-                    link.take(self._carrier.receive(link.mail))
+                    messages = self._carrier.receive(link.mail)
+                    if link.is_open:
+                        link.take(messages)
                 now = hub.get_hub().loop.now()
                 if now >= told_at + SAFE_EVERY_S:
                     told_at = now
@@ -52,11 +54,13 @@ class Exchange:
         except Exception as error:
             self._failed(error)
 
-    def _open(self) -> list[ShardLink]:
-        return [link for link in self._links if link.is_open]
+    def _open(self) -> Iterator[ShardLink]:
+        """The links that are open when it is their turn: a carrier may wait."""
+        return (link for link in [*self._links] if link.is_open)
 
     def _acknowledge(self) -> None:
         for link in self._open():
             self._carrier.tell_safe(link.mail, link.mail.make_safe())
-            for shard, mark in self._carrier.acknowledgements(link.mail):
+            marks = self._carrier.acknowledgements(link.mail)
+            for shard, mark in marks if link.is_open else ():
                 link.mail.acknowledged(shard, mark)

@@ -10,7 +10,7 @@ restarted without its data. `ValkeyServer` is the one for use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -77,6 +77,10 @@ class Owner(NamedTuple):
 
 NO_OWNER = Owner("-", "")
 """No machine has the shard, and none may take it now."""
+
+
+STALE = Owner("!", "")
+"""Another machine has run the shard since this one had it."""
 
 
 class Post(NamedTuple):
@@ -162,19 +166,30 @@ class LeaseServer(Protocol):
         """The folders that have the states of shards, by shard."""
         ...
 
+    def tokens(self) -> dict[int, str]:
+        """The token of the last lease of each shard that was taken."""
+        ...
+
     def owners(self, shards: int) -> dict[int, Owner]:
         """The shards that are leased, with who runs them."""
         ...
 
     def take(
-        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+        self,
+        lease: Lease,
+        owner: Owner,
+        ttl_s: float,
+        *,
+        has_state: bool = False,
+        tokens: Collection[str] = (),
     ) -> Owner | None:
         """Take a shard, which gets this folder as its home if it has none.
 
         None if it was taken, else who has it; NO_OWNER if the server has no crawl, or
         if it gives no shards to new folders now: `has_state` says that the shard's
         state is in the folder. The same owner takes a shard from itself. What was last
-        told of the shard is forgotten.
+        told of the shard is forgotten. With `tokens`, those that this machine has had,
+        the last lease of the shard must have been one of them, else STALE.
         """
         ...
 

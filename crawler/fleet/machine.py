@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import hub
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.exchange_server import (
     NO_OWNER,
+    STALE,
     ExchangeDown,
     Lease,
     LeaseServer,
@@ -93,6 +94,13 @@ class Machine:
         """Those of `leases` that have ended, or that another machine has."""
         self._is_away = False
         self._noted: set[str] = set()
+        self._tokens: dict[int, list[str]] = {
+            shard: [] for shard in range(crawl.layout.shards)
+        }
+        """Those of the leases up to now, of which the server may go back to any.
+
+        It has all that were drawn: an answer that says which was taken may be lost.
+        """
 
     @property
     def pages(self) -> int:
@@ -109,6 +117,8 @@ class Machine:
         """
         self._tells_crawl()
         self._homes = self._server.homes()
+        for shard, token in self._server.tokens().items():
+            self._tokens[shard].append(token)
         began = self._awake()
         home = self._owner.home
         mine = {*own, *(shard for shard, one in self._homes.items() if one == home)}
@@ -131,15 +141,22 @@ class Machine:
                 answers.append(self._try(shard))
         return NO_OWNER in answers
 
-    def _take_own(self, shard: int) -> None:
+    def _take_own(self, shard: int, tokens: Collection[str] = ()) -> None:
         """Take a shard whose state is here; another machine may still be noted.
 
         Shards are taken in their order, so that of two copies of a folder one gets all.
+        `tokens`: those of the leases that this machine has had; else it begins.
         """
         deadline = self._clock() + self._lease_s + MARGIN_S
-        while (other := self._try(shard, has_state=True)) is not None:
+        while (other := self._try(shard, has_state=True, tokens=tokens)) is not None:
             if other == NO_OWNER:  # the server has just lost its data
                 self._tells_crawl()
+            elif tokens and other.home in (STALE.home, self._owner.home):
+                raise StateError(
+                    f"another machine has run shard {shard} of the crawl from a copy "
+                    "of this folder, while this one was asleep or cut off; the folder "
+                    "is behind, and must not be used any more"
+                )
             elif other.home != self._owner.home:
                 raise StateError(
                     f"shard {shard} of the crawl has its state in another folder by "
@@ -163,10 +180,13 @@ class Machine:
             self._noted.add(text)
             self._note(text)
 
-    def _try(self, shard: int, *, has_state: bool = False) -> Owner | None:
+    def _try(
+        self, shard: int, *, has_state: bool = False, tokens: Collection[str] = ()
+    ) -> Owner | None:
         lease = Lease(shard, secrets.token_hex(8))
+        self._tokens[shard].append(lease.token)
         other = self._server.take(
-            lease, self._owner, self._lease_s, has_state=has_state
+            lease, self._owner, self._lease_s, has_state=has_state, tokens=tokens
         )
         if other is None:
             self.leases[shard] = lease
@@ -193,7 +213,7 @@ class Machine:
             began = self._awake()
             try:
                 for shard in sorted(wanted):
-                    self._take_own(shard)
+                    self._take_own(shard, self._tokens[shard])
             except ExchangeDown as error:
                 self._tell_away(error)
                 hub.sleep(LOOK_EVERY_S)

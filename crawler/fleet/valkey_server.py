@@ -8,7 +8,7 @@ have its name in braces, and so are on one node of a cluster (its hash tag).
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,15 @@ from crawler.fleet.exchange_server import (
     Owner,
     Post,
     SharedCrawl,
+)
+from crawler.fleet.valkey_scripts import (
+    BEGIN,
+    POST,
+    RELEASE,
+    RENEW,
+    REPORT,
+    TAKE,
+    TELL_SAFE,
 )
 from crawler.frontier.mail import Mark
 from crawler.model.errors import StateError, UsageError
@@ -47,79 +56,6 @@ _READ = 256
 """Messages of a shard that are read at once."""
 _MAX_MAIL = 65536
 """Messages that are kept for a shard; those that were lost are sent again."""
-
-_HOLDS = """
-local function holds(key, token)
-  local held = redis.call('GET', key)
-  return held and string.sub(held, 1, #token + 1) == token .. ' '
-end
-"""
-_POST = (
-    _HOLDS
-    + """
-if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
-if not holds(KEYS[1], ARGV[1]) then return 0 end
-for i = 3, #ARGV, 6 do
-  redis.call('XADD', KEYS[tonumber(ARGV[i])], 'MAXLEN', '~', ARGV[2], '*',
-    's', ARGV[i + 1], 'e', ARGV[i + 2], 'n', ARGV[i + 3], 'f', ARGV[i + 4],
-    'b', ARGV[i + 5])
-end
-return 1
-"""
-)
-_TELL_SAFE = (
-    _HOLDS
-    + """
-if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
-if not holds(KEYS[1], ARGV[1]) then return 0 end
-if ARGV[2] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2]) end
-for i = 3, #KEYS do redis.call('HSET', KEYS[i], ARGV[3], ARGV[i + 1]) end
-return 1
-"""
-)
-_TAKE = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return '- ' end
-local held = redis.call('GET', KEYS[2])
-local owner = held and string.sub(held, string.find(held, ' ', 1, true) + 1)
-if owner and owner ~= ARGV[2] then return owner end
-local home = redis.call('HGET', KEYS[3], ARGV[5])
-if home and home ~= ARGV[3] then return home .. ' ' end
-if not home then
-  if ARGV[6] == '0' and redis.call('EXISTS', KEYS[5]) == 1 then return '- ' end
-  redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
-end
-redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
-redis.call('HDEL', KEYS[4], ARGV[5])
-return ''
-"""
-_RENEW = """
-local mine = ARGV[1] .. ' ' .. ARGV[2]
-local held = redis.call('GET', KEYS[1])
-if held and held ~= mine then return 0 end
-local home = redis.call('HGET', KEYS[2], ARGV[5])
-if home and home ~= ARGV[3] then return 0 end
-if not home then redis.call('HSET', KEYS[2], ARGV[5], ARGV[3]) end
-redis.call('SET', KEYS[1], mine, 'PX', ARGV[4])
-return 1
-"""
-_RELEASE = _HOLDS + "if holds(KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[1]) end"
-_REPORT = (
-    _HOLDS
-    + """
-for i = 2, #KEYS do
-  if holds(KEYS[i], ARGV[3 * i - 5]) then
-    redis.call('HSET', KEYS[1], ARGV[3 * i - 4], ARGV[3 * i - 3])
-  end
-end
-"""
-)
-_BEGIN = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2])
-if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], '1', 'EX', ARGV[3]) end
-for i = 4, #ARGV, 2 do redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) end
-return 1
-"""
 
 
 class HubConnection(Connection):
@@ -166,10 +102,10 @@ class ValkeyServer:
         )
         self._client: Any = valkey.Valkey(connection_pool=self._pool)
         register = self._client.register_script
-        self._post, self._tell_safe = register(_POST), register(_TELL_SAFE)
-        self._take, self._renew = register(_TAKE), register(_RENEW)
-        self._release, self._report = register(_RELEASE), register(_REPORT)
-        self._begin = register(_BEGIN)
+        self._post, self._tell_safe = register(POST), register(TELL_SAFE)
+        self._take, self._renew = register(TAKE), register(RENEW)
+        self._release, self._report = register(RELEASE), register(REPORT)
+        self._begin = register(BEGIN)
 
     def close(self) -> None:
         self._pool.disconnect()
@@ -254,7 +190,7 @@ class ValkeyServer:
         return None if found is None else found.decode()
 
     def remove(self, shards: int) -> None:
-        names = ["crawl", "homes", "reports", "over", "settling"]
+        names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
         with self._asking():
@@ -282,6 +218,11 @@ class ValkeyServer:
             found = self._client.hgetall(self._key("homes"))
         return {int(shard): home.decode() for shard, home in found.items()}
 
+    def tokens(self) -> dict[int, str]:
+        with self._asking():
+            found = self._client.hgetall(self._key("tokens"))
+        return {int(shard): token.decode() for shard, token in found.items()}
+
     def owners(self, shards: int) -> dict[int, Owner]:
         with self._asking():
             found = self._client.mget([self._lease(one) for one in range(shards)])
@@ -292,12 +233,20 @@ class ValkeyServer:
         }
 
     def take(
-        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+        self,
+        lease: Lease,
+        owner: Owner,
+        ttl_s: float,
+        *,
+        has_state: bool = False,
+        tokens: Collection[str] = (),
     ) -> Owner | None:
-        names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "settling")
+        lease_of = f"lease:{lease.shard}"
+        names = ("crawl", lease_of, "homes", "reports", "settling", "tokens")
         keys = [*map(self._key, names)]
         with self._asking():
             arguments = [*_lease_arguments(lease, owner, ttl_s), int(has_state)]
+            arguments += tokens
             found = self._take(keys, arguments)
         return _owner(found) if found else None
 

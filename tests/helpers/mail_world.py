@@ -33,14 +33,14 @@ class Shard:
         self.folder = folder
         self.number = number
         self._owners = owners
-        self._now = START
+        self.now = START
         self.on_disk: list[bytes] = []
         """The state as of each commit since the last that is safe on the disk."""
         self.open()
 
     def open(self) -> None:
-        self._now += 1
-        self.store = ShardStore(self.folder, self.number, self._owners, self._now)
+        self.now += 1
+        self.store = ShardStore(self.folder, self.number, self._owners, self.now)
         self.leases: list[Lease] = []
         self.on_disk = [self.store._db.serialize()]
 
@@ -57,21 +57,32 @@ class Shard:
         self.store.close()
         self.open()
 
+    def sync(self) -> None:
+        self.store.sync()
+        self.on_disk = self.on_disk[-1:]
+
     def cut_power(self, chance: Random) -> None:
-        """The state is that of a commit before, though not of one that is safe."""
-        state = chance.choice(self.on_disk)
         self.store.close()
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
-        (self.folder / "frontier.sqlite3").write_bytes(state)
+        self.lose_commits(chance)
         self.open()
+
+    def lose_commits(self, chance: Random) -> None:
+        """The state is that of a commit before, though not of one that is safe."""
+        shutil.rmtree(self.folder)
+        self.write_copy(self.folder, chance.choice(self.on_disk))
+
+    def write_copy(self, folder: Path, state: bytes | None = None) -> None:
+        """Write a state, by default that of the last commit, into a new folder."""
+        folder.mkdir()
+        state = self.on_disk[-1] if state is None else state
+        (folder / "frontier.sqlite3").write_bytes(state)
 
     def work(self, size: int) -> bool:
         """Fetch one page, and find what it links to; False if there is none."""
         if not self.leases:
-            for host in self.store.claim(9, self._now):
-                self.leases += self.store.lease(host.name, "page", 9, self._now)
-                self.store.unclaim(host.name, self._now)
+            for host in self.store.claim(9, self.now):
+                self.leases += self.store.lease(host.name, "page", 9, self.now)
+                self.store.unclaim(host.name, self.now)
         if not self.leases:
             return False
         lease = self.leases.pop(0)
@@ -82,7 +93,7 @@ class Shard:
             for n in below
             if n < size
         ]
-        self.store.add(links, self._now)
+        self.store.add(links, self.now)
         self.store.finish(lease, "page")
         return True
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from crawler.fleet.exchange_server import (
     NO_OWNER,
+    STALE,
     Arrival,
     ExchangeDown,
     Lease,
@@ -21,8 +22,23 @@ from crawler.frontier.mail import Mark
 SETTLING_S = 60.0
 
 
+class _Data:
+    """What it keeps; a copy of it is a copy of the server's files."""
+
+    def __init__(self) -> None:
+        self.crawl: SharedCrawl | None = None
+        self.settling_until = 0.0
+        self.is_over = False
+        self.homes: dict[int, str] = {}
+        self.leases: dict[int, tuple[Lease, Owner, float]] = {}
+        self.reports: dict[int, bytes] = {}
+        self.mail: dict[int, list[Arrival]] = {}
+        self.tokens: dict[int, str] = {}
+        self.safe: dict[int, dict[int, Mark]] = {}
+
+
 class MemoryServer:
-    """`clock` is in seconds. `fault` is called at each call, and may raise.
+    """`clock` is in seconds.
 
     `trusts`: the control, which checks no lease.
     """
@@ -30,12 +46,10 @@ class MemoryServer:
     def __init__(
         self,
         clock: Callable[[], float],
-        fault: Callable[[], None] = lambda: None,
         *,
         trusts: bool = False,
     ) -> None:
         self._clock = clock
-        self._fault = fault
         self._trusts = trusts
         self.is_down = False
         self._count = 0
@@ -43,14 +57,7 @@ class MemoryServer:
 
     def forget(self) -> None:
         """It is started again without its data."""
-        self._crawl: SharedCrawl | None = None
-        self._settling_until = 0.0
-        self._is_over = False
-        self._homes: dict[int, str] = {}
-        self._leases: dict[int, tuple[Lease, Owner, float]] = {}
-        self._reports: dict[int, bytes] = {}
-        self._mail: dict[int, list[Arrival]] = {}
-        self._safe: dict[int, dict[int, Mark]] = {}
+        self.data = _Data()
 
     def close(self) -> None:
         """Nothing is open."""
@@ -61,16 +68,17 @@ class MemoryServer:
         self._begin_call()
         self._check(lease)
         for to, posts in mail.items():
-            kept = self._mail.setdefault(to, [])
+            kept = self.data.mail.setdefault(to, [])
             for post in posts:
                 self._count += 1
                 kept.append(Arrival(f"{self._count:09}", post))
-        self._fault()  # it was done, and that is not told
 
     def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
         self._begin_call()
         found = {
-            shard: [one for one in self._mail.get(shard, ()) if one.place > place][:256]
+            shard: [one for one in self.data.mail.get(shard, ()) if one.place > place][
+                :256
+            ]
             for shard, place in after.items()
         }
         return {shard: arrivals for shard, arrivals in found.items() if arrivals}
@@ -79,38 +87,37 @@ class MemoryServer:
         self._begin_call()
         self._check(lease)
         for source, mark in safe.items():
-            self._safe.setdefault(source, {})[lease.shard] = mark
-        mail = self._mail.get(lease.shard, [])
-        self._mail[lease.shard] = [one for one in mail if one.place > upto]
-        self._fault()
+            self.data.safe.setdefault(source, {})[lease.shard] = mark
+        mail = self.data.mail.get(lease.shard, [])
+        self.data.mail[lease.shard] = [one for one in mail if one.place > upto]
 
     def safe_of(self, shard: int) -> dict[int, Mark]:
         self._begin_call()
-        return dict(self._safe.get(shard, {}))
+        return dict(self.data.safe.get(shard, {}))
 
     # The crawl
 
     def begin(self, crawl: SharedCrawl) -> bool:
         self._begin_call()
-        if self._crawl is not None:
+        if self.data.crawl is not None:
             return False
-        self._crawl = crawl
+        self.data.crawl = crawl
         return True
 
     def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
         if not self.begin(crawl):
             return False
-        self._settling_until = self._clock() + SETTLING_S
-        self._homes = {**homes, **self._homes}
+        self.data.settling_until = self._clock() + SETTLING_S
+        self.data.homes = {**homes, **self.data.homes}
         return True
 
     def crawl(self) -> SharedCrawl | None:
         self._begin_call()
-        return self._crawl
+        return self.data.crawl
 
     def run_id(self) -> str | None:
         self._begin_call()
-        return None if self._crawl is None else self._crawl.run_id
+        return None if self.data.crawl is None else self.data.crawl.run_id
 
     def remove(self, shards: int) -> None:
         self._begin_call()
@@ -118,21 +125,25 @@ class MemoryServer:
 
     def set_program(self, crawl: SharedCrawl, program: str) -> None:
         self._begin_call()
-        self._crawl = replace(crawl, program=program)
+        self.data.crawl = replace(crawl, program=program)
 
     def set_over(self) -> None:
         self._begin_call()
-        self._is_over = True
+        self.data.is_over = True
 
     def is_over(self) -> bool:
         self._begin_call()
-        return self._is_over
+        return self.data.is_over
 
     # Leases
 
     def homes(self) -> dict[int, str]:
         self._begin_call()
-        return dict(self._homes)
+        return dict(self.data.homes)
+
+    def tokens(self) -> dict[int, str]:
+        self._begin_call()
+        return dict(self.data.tokens)
 
     def owners(self, shards: int) -> dict[int, Owner]:
         self._begin_call()
@@ -140,23 +151,33 @@ class MemoryServer:
         return {shard: one[1] for shard, one in held if one is not None}
 
     def take(
-        self, lease: Lease, owner: Owner, ttl_s: float, *, has_state: bool = False
+        self,
+        lease: Lease,
+        owner: Owner,
+        ttl_s: float,
+        *,
+        has_state: bool = False,
+        tokens: Collection[str] = (),
     ) -> Owner | None:
         self._begin_call()
         held = self._held(lease.shard)
-        if self._crawl is None:
+        if self.data.crawl is None:
             return NO_OWNER
         if held is not None and held[1] != owner:
             return held[1]
-        home = self._homes.get(lease.shard)
+        home = self.data.homes.get(lease.shard)
         if home is not None and home != owner.home:
             return Owner(home, "")
+        last = self.data.tokens.get(lease.shard)
+        if last is not None and tokens and last not in tokens:
+            return STALE
         is_new = home is None and not has_state
-        if is_new and self._clock() < self._settling_until:
+        if is_new and self._clock() < self.data.settling_until:
             return NO_OWNER
-        self._homes[lease.shard] = owner.home
-        self._leases[lease.shard] = lease, owner, self._clock() + ttl_s
-        self._reports.pop(lease.shard, None)
+        self.data.homes[lease.shard] = owner.home
+        self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
+        self.data.reports.pop(lease.shard, None)
+        self.data.tokens[lease.shard] = lease.token
         return None
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
@@ -165,37 +186,36 @@ class MemoryServer:
 
     def _renew(self, lease: Lease, owner: Owner, ttl_s: float) -> bool:
         held = self._held(lease.shard)
-        home = self._homes.setdefault(lease.shard, owner.home)
+        home = self.data.homes.setdefault(lease.shard, owner.home)
         if (held is not None and held[0] != lease) or home != owner.home:
             return False
-        self._leases[lease.shard] = lease, owner, self._clock() + ttl_s
+        self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
         return True
 
     def release(self, leases: Iterable[Lease]) -> None:
         self._begin_call()
         for lease in leases:
             if self._holds(lease):
-                del self._leases[lease.shard]
+                del self.data.leases[lease.shard]
 
     def report(self, leases: Mapping[Lease, bytes]) -> None:
         self._begin_call()
         for lease, content in leases.items():
             if self._trusts or self._holds(lease):
-                self._reports[lease.shard] = content
+                self.data.reports[lease.shard] = content
 
     def reports(self) -> dict[int, bytes]:
         self._begin_call()
-        return dict(self._reports)
+        return dict(self.data.reports)
 
     # Inside
 
     def _begin_call(self) -> None:
         if self.is_down:
             raise ExchangeDown("the exchange is away")
-        self._fault()
 
     def _held(self, shard: int) -> tuple[Lease, Owner, float] | None:
-        held = self._leases.get(shard)
+        held = self.data.leases.get(shard)
         return held if held is not None and self._clock() < held[2] else None
 
     def _holds(self, lease: Lease) -> bool:

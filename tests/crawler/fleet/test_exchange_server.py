@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from crawler.fleet.address import Address, parse_address
 from crawler.fleet.exchange_server import (
     NO_OWNER,
+    STALE,
     ExchangeDown,
     ExchangeServer,
     Lease,
@@ -108,6 +109,19 @@ def test_an_owner_that_slept_past_its_lease_tells_nothing(server):
     assert server.read({1: ""}) == {}
     server.post(NEWER, {1: [POST]})
     assert [one.post for one in server.read({1: ""})[1]] == [POST]
+
+
+def test_a_machine_that_was_replaced_meanwhile_is_stale(server):
+    """It may not take the shard again, also where no lease is held."""
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    server.release([LEASE])
+    other = ONE._replace(machine="copy:/data")
+    assert server.take(NEWER, other, TTL_S, tokens=["x", LEASE.token]) is None
+    server.release([NEWER])
+    assert server.take(LEASE, ONE, TTL_S, tokens=["x", LEASE.token]) == STALE
+    assert server.tokens() == {2: NEWER.token}
+    assert server.take(LEASE, other, TTL_S, tokens=[NEWER.token]) is None
 
 
 def test_a_lease_ends(server):

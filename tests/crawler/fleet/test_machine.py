@@ -118,6 +118,19 @@ def test_a_machine_that_slept_takes_new_leases(world):
     assert machine.leases[3] != old[3]
 
 
+def test_a_machine_that_slept_while_a_copy_went_on_is_of_no_use(world):
+    """Also if the copy has ended by then."""
+    machine, copy = world.machine("one"), world.machine("one", "copy:/data")
+    machine.take([], 9)
+    hub.sleep(LEASE_S)
+    copy.take([0], 9)
+    with pytest.raises(StateError, match="another machine has run shard 0"):
+        machine.hold([0, 1], lambda: False)
+    copy.release()
+    with pytest.raises(StateError, match="from a copy of this folder, while this one"):
+        machine.hold([0, 1], lambda: False)
+
+
 def test_a_server_that_has_lost_its_data_is_told_what_it_knew(world):
     one, two = world.machine("one"), world.machine("two")
     one.take([], 2)

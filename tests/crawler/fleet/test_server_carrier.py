@@ -129,7 +129,7 @@ def test_no_more_than_a_window_is_under_way(pair):
     pair.commit(WINDOW + 10)
     for _ in range(9):
         pair.out.send(pair.sender)
-    assert len(pair.server._mail[1]) == WINDOW
+    assert len(pair.server.data.mail[1]) == WINDOW
     while pair.carry():
         pass
     pair.acknowledge()
@@ -141,7 +141,7 @@ def test_a_receiver_that_is_switched_off_gets_less_and_less_again(pair):
     for _ in range(3600):
         pair.out.send(pair.sender)
         pair.now += 1
-    assert len(pair.server._mail[1]) < 13
+    assert len(pair.server.data.mail[1]) < 13
 
 
 def test_an_owner_without_its_lease_sends_nothing(pair):

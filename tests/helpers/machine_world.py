@@ -1,0 +1,401 @@
+"""Machines that crawl a tree by an exchange, in virtual time, with faults by one seed.
+
+Their leases, carriers and shards are those of the program; the server is in memory, and
+the wires to it are slow, cut, and lose answers. A page takes no request. Each URL has
+one inlink, so that a lost message loses what is below it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import hub
+from crawler.engine.stats import Snapshot
+from crawler.fleet.exchange_server import (
+    ExchangeDown,
+    LeaseLost,
+    Owner,
+    Post,
+    SharedCrawl,
+)
+from crawler.fleet.held_leases import HeldLeases
+from crawler.fleet.machine import LEASE_S, Machine
+from crawler.fleet.messages import LeaseSettings, Renewed
+from crawler.fleet.server_carrier import ServerCarrier
+from crawler.frontier.mail import Mailbox
+from crawler.model.crawl import Discovered
+from crawler.model.errors import StateError
+from crawler.model.shards import Layout, Owners
+from tests.helpers.mail_world import Shard, url_of
+from tests.helpers.memory_server import MemoryServer
+
+SHARDS = 16
+MACHINES = 4
+PROCESSES = 2
+STEP_S = 1.0
+"""The mean time between two steps of a process (virtual seconds)."""
+SPEED = 0.03
+"""Pages that a shard fetches in a step: so few that all faults come meanwhile."""
+PATIENCE_S = 3_000.0
+"""Far longer than the end takes after the last fault (virtual seconds)."""
+
+
+class Wire:
+    """The server, as one machine reaches it."""
+
+    def __init__(self, server: MemoryServer, chance: Random) -> None:
+        self._server = server
+        self._chance = chance
+        self.is_cut = False
+        self.delay_s = 0.01
+        self.loss = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._server, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._pass()
+            answer = method(*arguments, **named)
+            self._pass()  # else it was done, and that is not told
+            return answer
+
+        return call
+
+    def _pass(self) -> None:
+        hub.sleep(self._chance.expovariate(1 / self.delay_s))
+        if self.is_cut or self._chance.random() < self.loss:
+            raise ExchangeDown("the exchange is away")
+
+
+class TrustingCarrier(ServerCarrier):
+    """The control: what the server has taken is deleted by its sender."""
+
+    def send(self, mail: Mailbox) -> None:
+        super().send(mail)
+        for to in mail.sent():
+            posted = self._way(mail, to).posted
+            mail.acknowledged(to, mail.sent()[to]._replace(number=posted))
+
+    def _heed(self, mail: Mailbox, post: Post) -> None:
+        """Whether mail is lost is not looked at."""
+
+
+class Process:
+    """A process of a machine, with some of its shards."""
+
+    def __init__(self, box: Box, shards: list[int]) -> None:
+        world = box.world
+        machine = box.machine
+        tokens = {shard: machine.leases[shard].token for shard in shards}
+        self.leases = HeldLeases(
+            LeaseSettings("", tokens, machine.held_until), world.now
+        )
+        self.shards = [
+            Shard(box.folder / str(number), number, world.owners) for number in shards
+        ]
+        for shard in self.shards:
+            if shard.number == world.owners.of_url(url_of(0)):
+                first = Discovered(url_of(0), "seed", "page", 0)
+                shard.store.add([first], shard.now)
+            if not world.trusts:
+                guard = self._guard_of(shard.number)
+                shard.store.guard(guard)
+        kind = TrustingCarrier if world.trusts else ServerCarrier
+        self._carrier = kind(box.wire, self.leases.by_shard, world.now)
+        self._world = world
+        self._machine = machine
+        self._told_at = world.now()
+
+    def _guard_of(self, shard: int) -> Callable[[], None]:
+        return lambda: self.leases.check(shard)
+
+    def step(self) -> None:
+        """Exchange mail, fetch some pages, and tell how the shards stand."""
+        for shard in self.shards:
+            self._carrier.send(shard.store)
+            for message in self._carrier.receive(shard.store):
+                content = shard.store.accept(message)
+                if content is not None:
+                    shard.store.add(content.found, shard.now)
+            if self._world.chance.random() < SPEED:
+                shard.work(self._world.size)
+            report = shard.report()
+            if report.is_idle:
+                shard.sync()
+            self._machine.own.heard(report, Snapshot(0.0))
+        if self._world.now() >= self._told_at + 5:
+            self._told_at = self._world.now()
+            for shard in self.shards:
+                self._carrier.tell_safe(shard.store, shard.make_safe())
+                for by, mark in self._carrier.acknowledgements(shard.store):
+                    shard.store.acknowledged(by, mark)
+
+    def close(self) -> None:
+        """It was killed: what is not committed is lost."""
+        for shard in self.shards:
+            shard.store.close()
+
+
+class Box:
+    """A machine with its folder."""
+
+    def __init__(self, world: World, folder: Path, home: str, name: str) -> None:
+        self.world = world
+        self.folder = folder
+        self.owner = Owner(home, name)
+        self.wire = Wire(world.server, world.chance)
+        self.processes: list[Process] = []
+        self.refused = ""
+        self.is_asleep = False
+        self._greenlets: list[hub.Greenlet[Any]] = []
+
+    def start(self, most: int) -> None:
+        self._greenlets = [hub.spawn(self._run, most)]
+
+    def own_shards(self) -> list[int]:
+        return [
+            int(path.name)
+            for path in self.folder.iterdir()
+            if (path / "frontier.sqlite3").exists()
+        ]
+
+    def _run(self, most: int) -> None:
+        self.machine = Machine(
+            self.wire,
+            self.world.crawl,
+            self.owner,
+            10.0,
+            lambda _text: None,
+            self.world.now,
+            self.world.now,
+        )
+        try:
+            taken = self._take(most)
+            keeping = [
+                hub.spawn(self._keep, taken[number::PROCESSES])
+                for number in range(PROCESSES)
+            ]
+            self._greenlets += keeping
+            self._greenlets.append(hub.spawn(self._hold))
+        except StateError as error:
+            self.refused = str(error)
+
+    def _take(self, most: int) -> list[int]:
+        while True:
+            try:
+                if taken := self.machine.take(self.own_shards(), most):
+                    return taken
+            except ExchangeDown:
+                pass
+            hub.sleep(5)
+
+    def _hold(self) -> None:
+        try:
+            self.machine.run(self._renewed, self.world.is_told)
+        except StateError as error:
+            self.refused = str(error)
+
+    def _renewed(self) -> None:
+        self._wake()
+        message = Renewed(self.machine.held_until, sorted(self.machine.lost))
+        for process in self.processes:
+            process.leases.renewed(message)
+
+    def _wake(self) -> None:
+        """A machine that sleeps does nothing before it wakes."""
+        while self.is_asleep:
+            hub.sleep(1)
+
+    def _keep(self, shards: list[int]) -> None:
+        """Run processes, one after the other, as the parent does."""
+        while not self.world.is_over:
+            try:
+                self.machine.hold(shards, lambda: False)
+            except StateError as error:
+                self.refused = str(error)
+                return
+            process = Process(self, shards)
+            self.processes.append(process)
+            try:
+                while not self.world.is_over:
+                    hub.sleep(self.world.chance.expovariate(1 / STEP_S))
+                    self._wake()
+                    process.step()
+                    for shard in [] if self.world.trusts else shards:
+                        process.leases.check(shard)
+            except (LeaseLost, Killed):
+                pass
+            finally:
+                self.processes.remove(process)
+                process.close()
+
+    def kill(self) -> None:
+        """Kill all that runs, and keep what is committed."""
+        hub.killall(self._greenlets)
+        self._greenlets = []
+
+    def pages(self) -> Counter[str]:
+        """How often each URL has ended, in the shards of the folder."""
+        found: Counter[str] = Counter()
+        for number in self.own_shards():
+            shard = Shard(self.folder / str(number), number, self.world.owners)
+            found += shard.pages()
+            shard.store.close()
+        return found
+
+
+class Killed(Exception):
+    """A process was killed."""
+
+
+class World:
+    """MACHINES of them crawl a tree of `size` URLs in SHARDS shards.
+
+    `trusts`: the control, in which the server is believed, and no lease is looked at.
+    """
+
+    def __init__(
+        self, folder: Path, seed: int, size: int, *, trusts: bool = False
+    ) -> None:
+        self.chance = Random(seed)
+        self.size = size
+        self.trusts = trusts
+        self.loop = hub.get_hub().loop
+        self.now = self.loop.now
+        self.is_over = False
+        self.faults: Counter[str] = Counter()
+        layout = Layout(SHARDS)
+        self.owners = Owners(layout)
+        self.crawl = SharedCrawl("0" * 26, "{}", layout, "1")
+        self.server = MemoryServer(self.now, trusts=trusts)
+        self.server.begin(self.crawl)
+        self.boxes = []
+        for number in range(MACHINES):
+            place = folder / str(number)
+            place.mkdir()
+            self.boxes.append(Box(self, place, f"home{number}", f"m{number}"))
+        self.sleepers: list[tuple[Box, Counter[str]]] = []
+        """Those that were replaced, each with the pages that it had by then."""
+        self._folder = folder
+        self._saved = copy.deepcopy(self.server.data)
+
+    def is_told(self) -> None:
+        """A machine has seen the end."""
+        self.is_over = True
+
+    def run(self, faults: int, patience_s: float = PATIENCE_S) -> bool:
+        """Crawl with so many faults; whether the end was told.
+
+        `patience_s`: how long after the last fault that may take (virtual seconds).
+        """
+        for box in self.boxes:
+            box.start(SHARDS // MACHINES)
+        hub.sleep(10)
+        kinds = (
+            self._kill_process,
+            self._cut_power,
+            self._lose_server,
+            self._set_server_back,
+            self._cut_wire,
+            self._slow_wire,
+            self._sleep,
+            self._move,
+        )
+        for _ in range(faults):
+            hub.sleep(self.chance.uniform(0, 10))
+            if self.is_over:
+                break
+            if self.chance.random() < 0.2:
+                self._saved = copy.deepcopy(self.server.data)
+            kind = self.chance.choice(kinds)
+            self.faults[kind.__name__.lstrip("_")] += 1
+            kind(self.chance.choice(self.boxes))
+        deadline = self.now() + patience_s
+        while not self.is_over and self.now() < deadline:
+            hub.sleep(5)
+        for box in (*self.boxes, *(box for box, _ in self.sleepers)):
+            box.kill()
+        return self.is_over
+
+    def pages(self) -> Counter[str]:
+        """How often each URL has ended, over all folders that own a shard."""
+        return sum((box.pages() for box in self.boxes), Counter())
+
+    def written_asleep(self) -> Counter[str]:
+        """What was written by machines that slept past their leases."""
+        pages = (box.pages() - before for box, before in self.sleepers)
+        return sum(pages, Counter())
+
+    # Faults
+
+    def _kill_process(self, box: Box) -> None:
+        if box.processes:
+            process = self.chance.choice(box.processes)
+            process.step = _killed  # type: ignore[method-assign]
+
+    def _cut_power(self, box: Box) -> None:
+        """What was not on the disk is lost, of each shard of the machine."""
+        shards = [shard for process in box.processes for shard in process.shards]
+        box.kill()
+        for shard in shards:
+            shard.lose_commits(self.chance)
+        hub.sleep(self.chance.uniform(0, 2 * LEASE_S))
+        box.start(SHARDS // MACHINES)
+
+    def _lose_server(self, _box: Box) -> None:
+        """The server is killed, and has no data when it is back."""
+        self.server.is_down = True
+        hub.sleep(self.chance.uniform(0, 1.5 * LEASE_S))
+        self.server.forget()
+        self.server.is_down = False
+
+    def _set_server_back(self, _box: Box) -> None:
+        """The server is killed, and has the data of a while ago when it is back."""
+        self.server.is_down = True
+        hub.sleep(self.chance.uniform(0, 10))
+        self.server.data = copy.deepcopy(self._saved)
+        self.server.is_down = False
+
+    def _cut_wire(self, box: Box) -> None:
+        box.wire.is_cut = True
+        hub.sleep(self.chance.uniform(0, 2 * LEASE_S))
+        box.wire.is_cut = False
+
+    def _slow_wire(self, box: Box) -> None:
+        box.wire.delay_s, box.wire.loss = 2.0, 0.1
+        hub.sleep(self.chance.uniform(0, LEASE_S))
+        box.wire.delay_s, box.wire.loss = 0.01, 0.0
+
+    def _sleep(self, box: Box) -> None:
+        """The machine sleeps, also past its lease."""
+        box.is_asleep = True
+        hub.sleep(self.chance.uniform(0, 2 * LEASE_S))
+        box.is_asleep = False
+
+    def _move(self, box: Box) -> None:
+        """A copy of its folder goes on elsewhere, while it sleeps past its lease."""
+        box.is_asleep = True
+        hub.sleep(10)  # what it has begun ends
+        shards = [shard for process in box.processes for shard in process.shards]
+        if len(shards) == len(box.own_shards()) > 0:
+            name = f"{box.owner.machine}-{len(self.sleepers)}"
+            (self._folder / name).mkdir()
+            other = Box(self, self._folder / name, box.owner.home, name)
+            before: Counter[str] = Counter()
+            for shard in shards:
+                shard.write_copy(other.folder / str(shard.number))
+                before += shard.pages()
+            self.boxes[self.boxes.index(box)] = other
+            self.sleepers.append((box, before))
+            other.start(SHARDS // MACHINES)
+            hub.sleep(self.chance.uniform(1.5, 3) * LEASE_S)
+        box.is_asleep = False
+
+
+def _killed() -> None:
+    raise Killed
