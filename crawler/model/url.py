@@ -148,7 +148,7 @@ class Base:
     WHATWG Encoding Standard): the query of a link is percent-encoded in it.
     """
 
-    __slots__ = ("_encoding", "_folder", "_joins", "_known", "url")
+    __slots__ = ("_encoding", "_folder", "_joins", "known", "url")
 
     def __init__(
         self, url: str, encoding: str | None = None, joins: JoinCache = _joins
@@ -157,7 +157,8 @@ class Base:
         self._encoding = _query_encoding(encoding)
         self._folder = url.partition("?")[0].rpartition("/")[0]
         self._joins = joins
-        self._known = joins.directory(self._folder, self._encoding)
+        self.known = joins.directory(self._folder, self._encoding)
+        """What `join` has said of links that it was given; None: not a valid URL."""
 
     def join(self, href: str) -> str | None:
         """The canonical form of `href`, relative to the base URL.
@@ -173,7 +174,7 @@ class Base:
             return self.url
         if href[0] in _PAGE_RELATIVE:
             return self._parse(href)
-        known = self._known
+        known = self.known
         if href in known:
             return known[href]
         url = self._parse(href)

@@ -336,14 +336,14 @@ class _Document:
 
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
-        join = base.join
+        join, known = base.join, base.known
         texts: Iterable[str] = repeat("")
         if self.with_text:
             texts = self._texts.of_all(self.links.values())
         languages = self._texts.languages
         found = zip(self.links.items(), texts, strict=False)
         for (href, (kind, rel, _, _)), text in found:
-            url = join(href)
+            url = known.get(href) or join(href)
             if url is None:
                 continue
             if not text and self.with_text:
