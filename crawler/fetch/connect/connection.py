@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from select import POLLIN, poll
+import socket as standard
+from select import POLLIN, POLLNVAL, poll
 from typing import TYPE_CHECKING
 
 from crawler.fetch.connect.proxy import Proxy
@@ -12,6 +13,8 @@ from hub import socket
 
 if TYPE_CHECKING:
     from hub.ssl import SSLSocket
+
+_DONT_WAIT = int(standard.MSG_DONTWAIT)
 
 
 class Connection:
@@ -54,7 +57,18 @@ class Connection:
         if self._poll is None:
             self._poll = poll()
             self._poll.register(self._sock.fileno(), POLLIN)
-        return bool(self._poll.poll(0))  # to receive would raise an error most often
+        events = self._poll.poll(0)  # to receive would raise an error most often
+        return bool(events) and (events[0][1] != POLLNVAL or self._has_received())
+
+    def _has_received(self) -> bool:
+        """As `is_stale`, of a simulated socket, which no kernel knows."""
+        try:
+            self._sock.recv(1, _DONT_WAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def pending_alert(self, error: OSError) -> OSError:
         """Return the TLS alert that explains a failed send, or else `error`.
