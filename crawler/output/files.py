@@ -124,12 +124,13 @@ class ContentFiles:
                 recorded(sha256, name) and _hash(path) == sha256
             ):
                 path.unlink()
+                self._remove_empty(name)
         self._journal.clear()
 
     def settle(self) -> None:
         """Everything written so far has its record; what was to be removed, is.
 
-        Raises OutputError.
+        So are the folders that this empties. Raises OutputError.
         """
         for name in self._unwanted:
             try:
@@ -138,6 +139,8 @@ class ContentFiles:
                 pass
             except OSError as error:
                 raise refused(error, f"{self._root}/{name}") from error
+        for name in self._unwanted:
+            self._remove_empty(name)
         self._unwanted.clear()
         self._journal.clear()
 
@@ -220,6 +223,20 @@ class ContentFiles:
         if len(self._real_folders) >= MAX_REAL_FOLDERS:
             self._real_folders.clear()
         self._real_folders.add(folder)
+
+    def _remove_empty(self, name: str) -> None:
+        """Remove the folders of the file `name`, up to one that is not empty.
+
+        The first, which all files of a kind have in common, stays.
+        """
+        folder = name.rpartition("/")[0]
+        while "/" in folder:
+            try:
+                os.rmdir(f"{self._root}/{folder}")
+            except OSError:  # not empty, or no folder of ours
+                return
+            self._real_folders.discard(folder)
+            folder = folder.rpartition("/")[0]
 
     def _takes(self, name: str, data: Content, sha256: str) -> bool:
         """Whether `data` is under `name`, or will be; False if other bytes are."""

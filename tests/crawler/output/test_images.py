@@ -249,6 +249,44 @@ def test_what_is_removed_is_there_until_the_commit_and_not_after_it(
     assert files(folder) == ([] if is_committed else [name])
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_folders_that_a_removal_has_emptied_go_with_it(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    """Those that hold another file stay, and a later picture gets its folder again."""
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    images = open_files(folder)
+    names = {}
+    for path in ("a/b/c", "a/d"):
+        digest = hashlib.sha256(path.encode()).hexdigest()
+        name = images.keep(f"images/{path}/1.png", path.encode(), digest)
+        names[name] = digest
+    images.flush()
+    images.settle()
+    first, second = names
+    images.remove(first, names[first])
+    images.flush()
+    if is_killed:
+        images.close()
+        images = open_files(folder)
+        images.recover(lambda sha256, name: False)
+    else:
+        images.settle()
+    assert not (folder / "images/a/b").exists()
+    assert files(folder) == [second]
+    assert images.keep(first, b"a/b/c", names[first]) == first
+    images.flush()
+    assert files(folder) == sorted(names)
+    images.remove(first, names[first])
+    images.remove(second, names[second])
+    images.flush()
+    images.settle()
+    assert [one.name for one in folder.glob("images/**/*")] == []
+    assert (folder / "images").is_dir()
+    images.close()
+
+
 def test_what_is_put_again_is_not_removed(tmp_path: Path) -> None:
     folder = tmp_path / "crawl"
     folder.mkdir()
