@@ -28,7 +28,7 @@ from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.sandbox.messages import Answer
 from crawler.engine.sandbox.pool import ExtractionPool, result_of
 from crawler.engine.sandbox.process import PendingOrder, WorkerLimits
-from crawler.model.documents import Enriched, Link, Page
+from crawler.model.documents import Enriched, Link, Listing, Page
 from crawler.model.errors import BodyFailure, ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.policy_config import RobotsConfig
@@ -132,8 +132,15 @@ class DocumentPlugins:
             return
         page = self._with_links(response.url, page, found.urls)
         enriched = Enriched(page, found.data, found.items, found.text, found.listing)
-        lacking = "" if found.listing is None else found.listing.failure
+        lacking = "" if found.listing is None else self._lacking(found.listing)
         pending.set_findings(enriched, ExtractFailure(lacking) if lacking else None)
+
+    def _lacking(self, listing: Listing) -> str:
+        """What of the answer of an API is left out; empty: nothing is."""
+        images, limit = len(listing.images), self._max_links
+        if listing.failure or images <= limit:
+            return listing.failure
+        return f"items: {images:,} images; limits.max_links: {limit:,}"
 
     def _abandon(self, order: PendingOrder, size: int) -> None:
         self._pool.abandon(order)

@@ -98,11 +98,14 @@ def _listing(api: Api, answer: Subject, url: str) -> Listing:
     """
     if answer.json is None and answer.text.strip() not in ("", "null"):
         raise FieldFailure("field items: the answer of the [[api]] is no JSON")
-    nodes = api.find_items(answer)[:MAX_ITEMS]
+    found = api.find_items(answer)
+    nodes = found[:MAX_ITEMS]
     items: list[dict[str, Any]] = []
     images: list[FoundImage] = []
     links: list[Link] = []
     failure = ""
+    if len(found) > MAX_ITEMS:
+        failure = f"items: {len(found):,} in one answer; {MAX_ITEMS:,} of them are read"
     for index, node in enumerate(nodes):
         item = answer.item(node)
         try:

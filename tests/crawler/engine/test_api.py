@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from crawler.model.config import Config
 from crawler.model.content_config import ApiConfig
 from crawler.model.errors import UsageError
-from crawler.model.policy_config import ScopeConfig
+from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.settings.field_tables import read_apis
 from crawler.settings.load import load
 from tests.helpers.crawling import config, crawl, link, page, records, serve
@@ -230,6 +230,42 @@ def test_an_answer_that_is_no_json_is_an_error(
     (error,) = [row for row in records(tmp_path) if row["type"] == "error"]
     assert error["error_code"] == "extract"
     assert "[[api]]" in error["error_message"]
+
+
+def test_a_page_in_place_of_an_answer_is_said(serve: Any, tmp_path: Path) -> None:
+    """As where a session has ended, or a site is closed."""
+    site = serve(list=page("<p>Log in"))
+    crawl(crawl_of(site, tmp_path, {"url": site.url("/list")}))
+    (row,) = _rows_of("/list", tmp_path)
+    assert (row["type"], row.get("error_code")) == ("error", "extract")
+    assert "no JSON" in row["error_message"]
+
+
+def _rows_of(ending: str, folder: Path) -> list[dict[str, Any]]:
+    """The records of the URLs with this ending."""
+    rows = records(folder)
+    return [row for row in rows if (row.get("url") or "").endswith(ending)]
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "what"),
+    [
+        (10_001, {"image": "json:nothing"}, "items: 10,001 in one answer; 10,000 of"),
+        (9, {}, "items: 9 images; limits.max_links: 5"),
+    ],
+)
+def test_what_of_a_long_answer_is_left_out_is_said(
+    count: int, more: dict[str, str], what: str, serve: Any, tmp_path: Path
+) -> None:
+    body = json.dumps({"data": [{"path": f"/{n}.png"} for n in range(count)]})
+    site = serve(list=reply(body, "application/json"))
+    table = {"url": site.url("/list"), "fields": {}, **more}
+    limits = LimitsConfig(max_links=50_000 if more else 5)
+    crawl(crawl_of(site, tmp_path, table, limits=limits))
+    (error,) = [row for row in _rows_of("/list", tmp_path) if row["type"] != "item"]
+    assert error["error_code"] == "extract"
+    assert error["error_message"].startswith(what)
+    assert len(_rows_of(".png", tmp_path)) == (0 if more else 5)
 
 
 @pytest.mark.parametrize(
