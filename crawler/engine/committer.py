@@ -298,8 +298,9 @@ class Committer:
         assert record.sha256 is not None
         assert record.content_type is not None
         known = self._store.content(record.sha256)
-        if known is not None and known.path and self._images.holds(known.path):
-            record.body_path = known.path
+        path = "" if known is None else known.path
+        if path and self._images.holds(path, record.body_bytes):
+            record.body_path = path
             return
         from crawler.output.bodies import body_path  # most crawls save none
 

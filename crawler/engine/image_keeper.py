@@ -48,7 +48,7 @@ class ImageKeeper:
         is_there = bool(path) and (
             record.path is not None
             if picture is None
-            else path.startswith(folder) and self._images.holds(path)
+            else path.startswith(folder) and self._images.holds(path, record.body_bytes)
         )
         if is_there:
             record.path = path

@@ -287,9 +287,8 @@ def is_unread(size: int, content_type: str | None, found: int) -> bool:
 class SavedFiles(Protocol):
     """Images and bodies on disk."""
 
-    def holds(self, name: str) -> bool:
-        """Whether the file is there."""
-        ...
+    def holds(self, name: str, size: int | None = None) -> bool:
+        """Whether the file is there, and of this size (bytes)."""
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Its bytes; None if it is not there, or larger than `limit`."""
@@ -318,14 +317,15 @@ class Revalidation:
     def cached_fields(self, lease: Lease) -> CachedFields | None:
         """With what the lease's URL is requested; None: without conditions.
 
-        A 304 would be of no use where the file is gone or was not kept, or where fields
-        depend on other settings and nothing was saved from which to extract them.
+        A 304 is of no use where the file is gone or cut, or was not kept, or where
+        fields depend on other settings and no body was saved to extract them from.
         """
         cached = cached_fields(lease)
         if cached is None:
             return None
         if cached.path is not None:
-            return cached if self._files.holds(cached.path) else None
+            is_whole = self._files.holds(cached.path, cached.fields["body_bytes"])
+            return cached if is_whole else None
         if cached.type == "image":  # another was better, and may have changed
             return None
         if not self.is_outdated(cached):

@@ -147,11 +147,21 @@ class ContentFiles:
     def close(self) -> None:
         self._journal.close()
 
-    def holds(self, name: str) -> bool:
-        """Whether the file `name`, as `put` gave it, is still there, or will be."""
+    def holds(self, name: str, size: int | None = None) -> bool:
+        """Whether the file `name`, as `put` gave it, is still there, or will be.
+
+        With `size` (bytes): whether it is so large. A file that lost its end, as by a
+        power failure, is not.
+        """
         if name in self._waiting:
             return True
-        return name not in self._unwanted and os.path.exists(f"{self._root}/{name}")
+        if name in self._unwanted:
+            return False
+        try:
+            found = os.stat(f"{self._root}/{name}").st_size
+        except OSError:
+            return False
+        return size is None or found == size
 
     def read(self, name: str, limit: int) -> bytes | None:
         """The bytes of the file `name`; None if it has more than `limit`, or is gone.

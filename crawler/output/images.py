@@ -81,8 +81,11 @@ class ImageStore(Protocol):
         """Remove what an earlier run left behind without a record."""
         ...
 
-    def holds(self, name: str) -> bool:
-        """Whether the file `name`, as `put` gave it, is there, or will be."""
+    def holds(self, name: str, size: int | None = None) -> bool:
+        """Whether the file `name`, as `put` gave it, is there, or will be.
+
+        With `size` (bytes): whether it is so large.
+        """
         ...
 
     def read(self, name: str, limit: int) -> bytes | None:
@@ -126,7 +129,7 @@ class UnsavedImages:
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
         """Nothing was left behind."""
 
-    def holds(self, name: str) -> bool:
+    def holds(self, name: str, size: int | None = None) -> bool:
         return False
 
     def read(self, name: str, limit: int) -> bytes | None:

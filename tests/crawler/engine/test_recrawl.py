@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -255,11 +256,12 @@ def test_an_error_in_between_forgets_nothing(site, tmp_path):
     assert told(tmp_path)["/target"] == ("page", 304, "not_modified", "unchanged")
 
 
-def test_a_picture_whose_file_is_gone_comes_again(site, tmp_path):
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: os.truncate(path, 9)])
+def test_a_picture_whose_file_is_gone_or_cut_comes_again(site, tmp_path, change):
     one_by_one = config(site, tmp_path, concurrency=1)
     crawl(one_by_one)
     path = of_run(tmp_path)["/red"]["path"]
-    (tmp_path / path).unlink()
+    change(tmp_path / path)
     site.forget()
     crawl(one_by_one, "newer")
     record = of_run(tmp_path)["/red"]

@@ -215,6 +215,19 @@ def test_a_saved_body_that_is_another_now_is_fetched(
     assert (tmp_path / shop["body_path"]).is_file()
 
 
+def test_a_saved_body_that_lost_its_end_is_fetched_and_saved_again(
+    site: Site, tmp_path: Path
+) -> None:
+    before = config(site, tmp_path, bodies=SAVED)
+    crawl(before)
+    saved = tmp_path / last_run(tmp_path)["shop"]["body_path"]
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[:9])
+    crawl(before, "newer")
+    assert (answers(tmp_path)[""], answers(tmp_path)["shop"]) == (SAME, WHOLE)
+    assert (tmp_path / last_run(tmp_path)["shop"]["body_path"]).read_bytes() == whole
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
