@@ -16,7 +16,7 @@ from msgspec.structs import replace
 import hub
 from crawler import __version__
 from crawler.cli.fleet import PATIENCE_S, run_supervised
-from crawler.cli.running import Task
+from crawler.cli.task import Task
 from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.verbosity import Verbosity

@@ -10,10 +10,11 @@ from random import Random
 
 from msgspec.structs import replace
 
-from crawler.cli.running import Opening, Task, Watched, report_end
 from crawler.cli.signals import Interruptible, interruptible
+from crawler.cli.task import Opening, Task, report_end
 from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
+from crawler.cli.terminal.views import Watched
 from crawler.engine.builder import check_config
 from crawler.engine.changed_settings import shown
 from crawler.engine.exit_status import URLS_WAIT

@@ -39,7 +39,8 @@ from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import KeyValue
-from crawler.model.url import host_key, hostname, parse_seed
+from crawler.model.seed import parse_seed
+from crawler.model.url import host_key, hostname
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (

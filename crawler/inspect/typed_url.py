@@ -16,7 +16,8 @@ from crawler.frontier.state_reader import StateReader, UrlRow
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.model.redact import without_userinfo
-from crawler.model.url import canonical, host_key, parse_seed, scheme
+from crawler.model.seed import parse_seed
+from crawler.model.url import canonical, host_key, scheme
 from crawler.policy.strip_params import ParamStripper
 
 _MARKS = ".:/["

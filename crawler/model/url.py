@@ -16,12 +16,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import ada_url
 from webencodings import Encoding, lookup
 
-from crawler.model.errors import UsageError
 from crawler.model.regex import compiled
 
 if TYPE_CHECKING:
@@ -356,50 +355,3 @@ def registrable_domain(host: str) -> str | None:
         return None
     domain = _suffixes().privatesuffix(name)
     return None if domain is None else str(domain)
-
-
-class Seed(NamedTuple):
-    """A URL to start from; `assumed_https`: the user did not write the scheme."""
-
-    url: str
-    assumed_https: bool
-
-
-_SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))")
-
-
-def parse_seed(text: str) -> Seed:
-    """Parse a seed URL as the user typed it; `example.com/x` is taken for https.
-
-    Raises UsageError, whose message shows no password.
-    """
-    text = text.strip()
-    written = _SCHEME.match(text)
-    if written and written[1].lower() not in FETCHABLE:
-        raise UsageError(
-            f"{_shown(text)}: the scheme {written[1]} is not supported; "
-            "orbweb crawls http and https"
-        )
-    whole = text if written else "https://" + text.lstrip("/")
-    url = canonical(whole)
-    if url is None:
-        raise UsageError(
-            f"{_shown(text)} is not a valid URL; write one such as https://example.com/"
-        )
-    if "@" in whole and _has_credentials(whole):
-        raise UsageError(
-            f"{_shown(url)} was given with a user name, which would end up in records "
-            "and logs; leave it out and use -u USER:PASSWORD"
-        )
-    return Seed(url, assumed_https=not written)
-
-
-def _has_credentials(url: str) -> bool:
-    parts = ada_url.URL(url)
-    return bool(parts.username or parts.password)
-
-
-def _shown(text: str) -> str:
-    """`text` for a message: shortened, and without credentials."""
-    text = re.sub(r"//[^/?#]*@", "//", text)
-    return repr(text if len(text) <= 200 else text[:200] + "...")

@@ -200,7 +200,7 @@ def _contact(text: str) -> None:
 
 
 def _login_url(url: str) -> None:
-    from crawler.model.url import parse_seed
+    from crawler.model.seed import parse_seed
 
     try:
         parse_seed(url)

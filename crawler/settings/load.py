@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from crawler.model.config import Config, CrawlFile
 from crawler.model.errors import UsageError
-from crawler.model.url import parse_seed
+from crawler.model.seed import parse_seed
 from crawler.settings.checks import TableError
 from crawler.settings.fields import (
     Key,

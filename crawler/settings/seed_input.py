@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from crawler.model.errors import UsageError
-from crawler.model.url import MAX_URL, host_key, parse_seed
+from crawler.model.seed import parse_seed
+from crawler.model.url import MAX_URL, host_key
 
 MAX_SHOWN = 80
 """Characters of a line that are shown."""

@@ -29,7 +29,8 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_plan, tasks_of, with_processes
+    from crawler.cli.running import run_plan
+    from crawler.cli.task import tasks_of, with_processes
     from crawler.workspace.open import Mode
 
     if params["fresh"] and params["newer"]:

@@ -33,7 +33,8 @@ def command(folder: str, quiet: bool) -> int:
 
     No internet connection is needed.
     """
-    from crawler.cli.running import Task, run_crawl
+    from crawler.cli.running import run_crawl
+    from crawler.cli.task import Task
     from crawler.cli.terminal.reporter import Reporter
     from crawler.cli.terminal.verbosity import Verbosity
 

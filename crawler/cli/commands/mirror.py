@@ -32,7 +32,8 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb mirror https://example.com/ --scope host -l 5 -d copy
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_plan, tasks_of
+    from crawler.cli.running import run_plan
+    from crawler.cli.task import tasks_of
 
     plan = replace(plan, jobs=tuple(map(_mirrored, plan.jobs)))
     tasks = tasks_of(plan, "fresh" if params["fresh"] else "newer")

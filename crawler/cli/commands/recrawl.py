@@ -26,7 +26,8 @@ def command(folder: str, processes: int | None, **params: Any) -> int:
     it is new, changed or unchanged. To change settings, use orbweb crawl -N with
     options and URLs as for a new crawl.
     """
-    from crawler.cli.running import Task, run_tasks, with_processes
+    from crawler.cli.running import run_tasks
+    from crawler.cli.task import Task, with_processes
     from crawler.workspace.open import stored_config
 
     task = Task(stored_config(Path(folder)), "newer")

@@ -33,7 +33,8 @@ def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
     orbweb resume example.com
     orbweb resume example.com --max-pages 500 --exclude /old/
     """
-    from crawler.cli.running import Task, run_plan, tasks_of, with_processes
+    from crawler.cli.running import run_plan
+    from crawler.cli.task import Task, tasks_of, with_processes
     from crawler.workspace.paths import state_folder
 
     if params["dir"] is not None:

@@ -25,7 +25,8 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     Each is fetched as if for the first time and gets a second record, which replaces
     the first.
     """
-    from crawler.cli.running import Task, run_tasks, with_processes
+    from crawler.cli.running import run_tasks
+    from crawler.cli.task import Task, with_processes
     from crawler.workspace.open import stored_config
     from crawler.workspace.retrying import requeue_failed
 

@@ -107,3 +107,18 @@ def follow(view: View, snapshot: Callable[[], Snapshot]) -> None:
     while view.interval_s < inf:
         view.update(snapshot())
         hub.sleep(view.interval_s)
+
+
+class Watched:
+    """`with Watched(view, snapshot):` updates the view meanwhile, then closes it."""
+
+    def __init__(self, view: View, snapshot: Callable[[], Snapshot]) -> None:
+        self._view = view
+        self._snapshot = snapshot
+
+    def __enter__(self) -> None:
+        self._greenlet = hub.spawn(follow, self._view, self._snapshot)
+
+    def __exit__(self, *_error: object) -> None:
+        self._greenlet.kill()
+        self._view.close()

@@ -31,7 +31,8 @@ from crawler.model.errors import Failure, LoginError, TlsVerifyFailure, UsageErr
 from crawler.model.forms import Form
 from crawler.model.http import Request, Response
 from crawler.model.http_config import LoginConfig
-from crawler.model.url import host_key, hostname, join_header, origin, parse_seed
+from crawler.model.seed import parse_seed
+from crawler.model.url import host_key, hostname, join_header, origin
 from crawler.policy.response_status import is_redirect
 from crawler.settings.secrets import is_literal, revealed_login
 

@@ -18,7 +18,7 @@ from crawler.extract.fields.rule import Rule
 from crawler.extract.fields.subject import Subject
 from crawler.model.content_config import ApiConfig, FieldConfig
 from crawler.model.errors import UsageError
-from crawler.model.url import parse_seed
+from crawler.model.seed import parse_seed
 
 PLACES = ("page", "offset", "cursor")
 _PLACE = re.compile(r"\{(\w*)\}")

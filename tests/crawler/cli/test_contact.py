@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.running import NO_CONTACT, Task, run_tasks
+from crawler.cli.running import NO_CONTACT, run_tasks
+from crawler.cli.task import Task
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.model.config import Config
 from crawler.model.errors import UsageError

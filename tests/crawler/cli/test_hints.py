@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crawler.cli import run
-from crawler.cli.running import naming
+from crawler.cli.task import naming
 from crawler.model.errors import OutOfMemoryError, OutputError
 from crawler.model.resume_command import with_folder
 from tests.helpers.crawling import link, page, serve

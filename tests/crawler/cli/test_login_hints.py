@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.running import Task, run_tasks
+from crawler.cli.running import run_tasks
+from crawler.cli.task import Task
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.engine.builder import Crawl, open_crawl
 from crawler.model.config import Config

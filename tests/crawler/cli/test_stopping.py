@@ -64,7 +64,8 @@ def test_a_signal_before_the_first_request_stops_the_crawl(
     """The state is open and nothing has begun: the crawl still stops as usual."""
     program = f"""
 import os, signal, sys
-from crawler.cli.running import Task, run_tasks
+from crawler.cli.running import run_tasks
+from crawler.cli.task import Task
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.engine.builder import open_crawl
 from crawler.model.config import Config

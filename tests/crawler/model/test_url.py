@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crawler.model import url as urls
 from crawler.model.errors import UsageError
 from crawler.model.http import Hop
+from crawler.model.seed import parse_seed
 from tests.helpers.corpora import corpus
 
 NETWORK = ("http:", "https:", "ftp:", "ws:", "wss:")
@@ -357,7 +358,7 @@ def test_a_redirect_to_an_equivalent_url_has_a_key_of_its_own() -> None:
     ],
 )
 def test_seed(text: str, url: str, assumed: bool) -> None:
-    assert urls.parse_seed(text) == (url, assumed)
+    assert parse_seed(text) == (url, assumed)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +378,6 @@ def test_seed(text: str, url: str, assumed: bool) -> None:
 )
 def test_refused_seed(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says) as caught:
-        urls.parse_seed(text)
+        parse_seed(text)
     assert "secret" not in str(caught.value)
     assert len(str(caught.value)) < 400
