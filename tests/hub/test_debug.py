@@ -96,17 +96,19 @@ def spin(seen: Callable[[], bool]) -> None:
 def test_the_watchdog_names_who_blocks_once() -> None:
     reports: list[str] = []
 
-    def of_spin() -> list[str]:
-        return [report for report in reports if "in spin" in report]
+    def of_block() -> list[str]:
+        return [report for report in reports if "in block" in report]
 
     def block() -> None:
-        spin(lambda: bool(of_spin()))
+        hub.sleep(0.001)  # a new turn: the one before may have been reported already
+        spin(lambda: bool(of_block()))
         time.sleep(4 * watchdog.threshold)  # long enough to be reported again
 
     with debug.Watchdog(threshold=0.02, report=reports.append) as watchdog:
         hub.spawn(block).join()
     assert watchdog.reports == len(reports)
-    assert len([report for report in reports if "in block" in report]) == 1
+    assert len(of_block()) == 1
+    assert "in spin" in of_block()[0]
 
 
 class WatchedClock:

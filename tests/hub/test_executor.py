@@ -16,6 +16,7 @@ import pytest
 import hub
 from hub.threadpool import ThreadPool, ThreadPoolExecutor
 
+Collect = Callable[[list[Future[bool]], ThreadPoolExecutor], object]
 REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="none")
 
 
@@ -36,23 +37,13 @@ def one() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-class Ticker:
-    """Counts the turns that other greenlets had."""
-
-    def __init__(self) -> None:
-        self.ticks = 0
-        self.greenlet = hub.spawn(self.run)
-
-    def run(self) -> None:
-        while True:
-            self.ticks += 1
-            hub.sleep(0.001)
-
-    def __enter__(self) -> "Ticker":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.greenlet.kill()
+@pytest.fixture
+def other_turn() -> Iterator[threading.Event]:
+    """Is set when another greenlet has its turn, for jobs to wait for."""
+    event = threading.Event()
+    setter = hub.Greenlet.spawn_later(0.001, event.set)
+    yield event
+    setter.get()
 
 
 def test_a_future_is_a_future(executor: ThreadPoolExecutor) -> None:
@@ -130,17 +121,22 @@ def test_a_failed_future_is_part_of_no_cycle(executor: ThreadPoolExecutor) -> No
         gc.enable()
 
 
-def test_waiting_lets_others_run(executor: ThreadPoolExecutor) -> None:
-    for collect in (
-        lambda jobs: [job.result() for job in jobs],
-        lambda jobs: [job.exception() for job in jobs],
-        lambda jobs: [job.result() for job in as_completed(jobs)],
-        lambda jobs: wait(jobs),
-        lambda jobs: list(executor.map(time.sleep, [0.05])),
-    ):
-        with Ticker() as ticker:
-            collect([executor.submit(time.sleep, 0.05) for _ in range(2)])
-            assert ticker.ticks > 5
+@pytest.mark.parametrize(
+    "collect",
+    [
+        lambda jobs, _: [job.result() for job in jobs],
+        lambda jobs, _: [job.exception() for job in jobs],
+        lambda jobs, _: [job.result() for job in as_completed(jobs)],
+        lambda jobs, _: wait(jobs),
+        lambda _, executor: list(executor.map(abs, [-1])),
+    ],
+)
+def test_waiting_lets_others_run(
+    executor: ThreadPoolExecutor, other_turn: threading.Event, collect: Collect
+) -> None:
+    jobs = [executor.submit(other_turn.wait, 60) for _ in range(2)]
+    collect(jobs, executor)
+    assert [job.result() for job in jobs] == [True, True]
 
 
 def test_as_completed_and_wait(executor: ThreadPoolExecutor) -> None:
@@ -336,14 +332,12 @@ def test_a_thread_without_a_hub_waits_as_well(executor: ThreadPoolExecutor) -> N
     assert got == [True, future]
 
 
-def test_shutdown_waits(one: ThreadPoolExecutor) -> None:
-    done: list[float] = []
-    for seconds in (0.02, 0.0):
-        one.submit(time.sleep, seconds).add_done_callback(lambda _: done.append(1))
-    with Ticker() as ticker:
-        one.shutdown()
-        assert ticker.ticks > 2
-    assert done == [1, 1]
+def test_shutdown_waits(one: ThreadPoolExecutor, other_turn: threading.Event) -> None:
+    done: list[object] = []
+    for job in (one.submit(other_turn.wait, 60), one.submit(abs, -1)):
+        job.add_done_callback(lambda job: done.append(job.result()))
+    one.shutdown()
+    assert done == [True, 1]
     with pytest.raises(RuntimeError):
         one.submit(abs, 1)
 
