@@ -216,8 +216,9 @@ def outcome(lease: Lease) -> Outcome:
         digest = hashlib.sha256(data).hexdigest()
         side = side_of(number)
         image = ImageRecord(
-            **common, path=None, format="png", sha256=digest, width=side, height=side
-        )
+            **common, path=None, format="png", sha256=digest, width=side, height=side,
+            body_bytes=len(data),
+        )  # fmt: skip
         alike = look(number)
         return Outcome(
             lease,

@@ -59,7 +59,7 @@ def test_records_for_a_closed_stdout_are_an_error(
     [
         (["robots", "{site}/storeroom/"], 9),
         (["robots", "{site}/", "--json"], 0),
-        (["fetch", "{site}/no-such-page"], 4),
+        (["fetch", "{site}/no-such-page"], 10),
         (["fetch", "{site}/", "--json"], 0),
         (["doctor", "/proc/none"], 3),
     ],

@@ -51,6 +51,7 @@ def image(lease: Lease) -> Outcome:
         path="",
         format="png",
         sha256=hashlib.sha256(PICTURE).hexdigest(),
+        body_bytes=len(PICTURE),
     )
     return Outcome(lease, record, (), PICTURE)
 

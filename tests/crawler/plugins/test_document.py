@@ -82,7 +82,7 @@ def test_a_check_refuses_urls_by_a_list(folder: Folder, web: Site) -> None:
     (folder.path / "blocklist.py").unlink()
     told = folder.orbweb("explain", web.url("/data.csv"), "out")
     assert told.returncode == 0
-    assert "unknown   plug-in 'blocklist:Blocklist' can't be imported" in told.stdout
+    assert "unknown   what blocklist:Blocklist would say: not found" in told.stdout
     told = folder.orbweb("resume", "out")
     assert told.returncode == 2
     assert "plug-in 'blocklist:Blocklist' can't be imported" in told.stderr
