@@ -7,7 +7,7 @@
 # it writes nowhere but to /crawl and, for a moment, to /tmp.
 
 FROM python:3.13-slim AS build
-ARG EXTRAS=fields,serve,warc
+ARG EXTRAS=fields,serve,text,warc
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY hub hub

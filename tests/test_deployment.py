@@ -55,6 +55,7 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
 def test_what_is_installed_is_declared() -> None:
     [extras] = [rest.removeprefix("EXTRAS=") for rest in given("ARG")]
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+    assert "text" in extras.split(",")  # the tour of the README uses it; no pip there
     [installed] = [rest for rest in given("RUN") if " install --no-cache-dir" in rest]
     wheels = re.search(r"/wheels/(\w+)-\*\.whl", installed)
     assert wheels is not None

@@ -87,6 +87,8 @@ class Flag(click.Option):
         if self.multiple:
             self.help += "; repeatable"
         if self._const is None:
+            if self.path[0] == "limits" and keys()[self.path].optional:
+                self.help += "; none: no limit"
             default = self.shown_default
             default = _default(self.path) if default is None else default
             self.help += f"  [default: {default}]" if default else ""

@@ -167,7 +167,7 @@ class LoginConfig(Struct, frozen=True, forbid_unknown_fields=True):
     logout_pattern: str | None = "auto"
     """Links that are not followed in a session, since they would end it.
 
-    A regular expression (RE2), or a glob with the prefix `glob:`. auto: URLs with a
-    word for logging out in one of several languages; none: all links are followed.
-    There is a session where cookies are given, or `url`.
+    auto: URLs with a word for logging out in one of several languages. A regular
+    expression (RE2), or a glob with the prefix `glob:`, names others besides these;
+    none: all links are followed. There is a session where cookies are given, or `url`.
     """

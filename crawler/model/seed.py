@@ -19,6 +19,8 @@ class Seed(NamedTuple):
     assumed_https: bool
 
 
+_PATH = compiled(r"\.{1,2}(?:[/\\]|$)|~|/(?!/)")
+"""The beginning of a path in a file system."""
 _SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))")
 
 
@@ -28,12 +30,14 @@ def parse_seed(text: str) -> Seed:
     Raises UsageError, whose message shows no password.
     """
     text = text.strip()
+    if _PATH.match(text):
+        raise UsageError(
+            f"{_shown(text)} is a path, not a URL; to crawl files of this machine, "
+            "serve them: python3 -m http.server -d FOLDER"
+        )
     written = _SCHEME.match(text)
     if written and written[1].lower() not in FETCHABLE:
-        raise UsageError(
-            f"{_shown(text)}: the scheme {written[1]} is not supported; "
-            "orbweb crawls http and https"
-        )
+        raise UsageError(f"{_shown(text)}: {_wrong_scheme(written)}")
     whole = text if written else "https://" + text.lstrip("/")
     url = canonical(whole)
     if url is None:
@@ -46,6 +50,19 @@ def parse_seed(text: str) -> Seed:
             "and logs; leave it out and use -u USER:PASSWORD"
         )
     return Seed(url, assumed_https=not written)
+
+
+def _wrong_scheme(written: re.Match[str]) -> str:
+    """What is wrong where `scheme:` is not that of a URL that can be fetched.
+
+    No scheme in use has a dot, so that `example.com:x` is a host with a wrong port.
+    """
+    host, rest = written[1], written.string[written.end() :]
+    port = re.split("[/?#]", rest, maxsplit=1)[0]
+    is_host = "." in host or host.lower() == "localhost"
+    if rest.startswith("//") or "@" in port or not is_host:
+        return f"the scheme {host} is not supported; orbweb crawls http and https"
+    return f"{port!r} is not a port; write a number, as in https://{host}:8080/"
 
 
 def _has_credentials(url: str) -> bool:

@@ -5,6 +5,9 @@ out". The check is in the chain only where there is a session. It looks at the U
 at the text of the link, so `explain` and a resume decide as the crawl did. A seed is
 the user's word, and passes.
 
+An expression of the user adds to the built-in pattern: who names one more way to end
+the session does not want the crawl to take the others.
+
 The built-in pattern asks for a whole segment of the path, or a whole word of the query:
 `/logout`, `/users/sign_out`, `/Special:UserLogout`, `?action=logout`, `/abmelden.php`;
 an article `/how-to-log-out-safely` passes.
@@ -12,6 +15,8 @@ an article `/how-to-log-out-safely` passes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote
 
 import re2
@@ -52,7 +57,7 @@ _PATTERN = (
 
 
 class LogoutCheck:
-    """Refuses URLs that `pattern` finds; AUTO is the built-in pattern.
+    """Refuses URLs that the built-in pattern finds, or `pattern`; AUTO adds nothing.
 
     Raises UsageError for an invalid expression.
     """
@@ -61,19 +66,26 @@ class LogoutCheck:
     moments = FOUND_AND_DUE  # a recrawl queues what was refused
 
     def __init__(self, pattern: str) -> None:
+        self._refusals = [_refusal(AUTO, _PATTERN)]
+        if pattern == AUTO:
+            return
         try:
-            found = _PATTERN if pattern == AUTO else expression(pattern)
+            self._refusals.append(_refusal(pattern, expression(pattern)))
         except ValueError as error:
             raise UsageError(
                 f"login.logout_pattern: {pattern!r} is not a valid expression: {error}"
             ) from None
-        self._search = re2.compile(found).search
-        self._skip = Skip("logout", f"login.logout_pattern: {pattern}")
 
     def check(self, candidate: Candidate) -> Skip | None:
         if candidate.depth == 0:
             return None
         url = candidate.url
-        if self._search(url) or ("%" in url and self._search(unquote(url))):
-            return self._skip
+        for search, skip in self._refusals:
+            if search(url) or ("%" in url and search(unquote(url))):
+                return skip
         return None
+
+
+def _refusal(pattern: str, found: str) -> tuple[Callable[[str], Any], Skip]:
+    search = re2.compile(found).search
+    return search, Skip("logout", f"login.logout_pattern: {pattern}")

@@ -174,6 +174,9 @@ def _toml(text: str) -> Any:
         return text
 
 
+_NO_VALUE = "; none means no limit, or no value"
+
+
 def _explain(key: Key, value: Any, message: str) -> str:
     """msgspec's message in the terms of TOML, with the values that are valid."""
     allowed = list(choices(key.type))
@@ -192,7 +195,7 @@ def _explain(key: Key, value: Any, message: str) -> str:
         return f"{wrong!r} is not one of {', '.join(allowed)}{hint}"
     message = in_terms_of_toml(re.sub(r" - at `.*`$", "", message))
     shown = f" ({value!r})" if isinstance(value, str | int | float) else ""
-    return message + shown
+    return message + shown + (_NO_VALUE if key.optional else "")
 
 
 def choices(hint: Any) -> Iterator[str]:

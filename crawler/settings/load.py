@@ -95,7 +95,7 @@ def load(
     jobs, side_by_side = settings_of_jobs(file, environ, flags)
     notes = [note for setting in flags for note in setting.notes]
     planned = [job_of(job, notes) for job in jobs]
-    return plan_of(planned, side_by_side, notes, flags)
+    return plan_of(planned, side_by_side, notes, flags, environ)
 
 
 def settings_of_jobs(
@@ -122,11 +122,16 @@ def plan_of(
     side_by_side: bool,
     notes: Sequence[str],
     flags: Sequence[Setting],
+    environ: Mapping[str, str],
 ) -> Plan:
     """A plan of these crawls. Raises UsageError if two of them share a folder."""
     _refuse_shared_folders(jobs)
-    warnings = tuple(text for setting in flags for text in setting.warnings)
-    return Plan(tuple(jobs), side_by_side, tuple(notes), warnings)
+    warnings = [text for setting in flags for text in setting.warnings]
+    if any(name.startswith("ORBWEB_") for name in environ):
+        from crawler.settings.environment import unknown_variables
+
+        warnings += unknown_variables(environ, [job.config for job in jobs])
+    return Plan(tuple(jobs), side_by_side, tuple(notes), tuple(warnings))
 
 
 def job_of(settings: Iterable[Setting], notes: list[str]) -> Job:
@@ -213,26 +218,19 @@ def from_environ(environ: Mapping[str, str]) -> list[Setting]:
 
     Raises UsageError for a name that is similar to one of them.
     """
-    by_name = {f"ORBWEB_{'_'.join(path).upper()}": key for path, key in keys().items()}
-    return [
-        _setting(_named(name, by_name), text, name)
-        for name, text in sorted(environ.items())
-        if name in by_name or (name.startswith("ORBWEB_") and _near(name, by_name))
-    ]
+    ours = [name for name in sorted(environ) if name.startswith("ORBWEB_")]
+    if not ours:
+        return []
+    from crawler.settings.environment import similar_variable, variables
 
-
-def _named(name: str, by_name: Mapping[str, Key]) -> Key:
-    if name not in by_name:
-        raise UsageError(
-            f"environment {name}: no such setting; did you mean {_near(name, by_name)}?"
-        )
-    return by_name[name]
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, names, n=1, cutoff=0.85)), "")
+    by_name = variables()
+    for name in ours:
+        if name not in by_name and (similar := similar_variable(name, by_name)):
+            raise UsageError(
+                f"environment {name}: no such setting; did you mean {similar}?"
+            )
+    known = [name for name in ours if name in by_name]
+    return [_setting(by_name[name], environ[name], name) for name in known]
 
 
 def from_assignment(text: str) -> Setting:

@@ -40,7 +40,7 @@ def load_resumed(
     jobs, side_by_side = settings_of_jobs(file, environ, flags)
     notes = [note for setting in flags for note in setting.notes]
     resumed = [_resumed_job(settings, notes, stored) for settings in jobs]
-    return plan_of(resumed, side_by_side, notes, flags)
+    return plan_of(resumed, side_by_side, notes, flags, environ)
 
 
 def _resumed_job(

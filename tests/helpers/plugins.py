@@ -21,6 +21,13 @@ class FirstHeading:
         return {self.key: None if found is None else found.text_content()}
 
 
+class Raises:
+    """Fails on each page."""
+
+    def extract(self, document: Any) -> dict[str, Any]:
+        raise ZeroDivisionError("division by zero")
+
+
 class NotAPlugin:
     """Has none of the methods."""
 

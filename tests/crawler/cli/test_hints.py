@@ -12,7 +12,7 @@ from crawler.cli import run
 from crawler.cli.task import naming
 from crawler.model.errors import OutOfMemoryError, OutputError
 from crawler.model.resume_command import with_folder
-from tests.helpers.crawling import link, page, serve
+from tests.helpers.crawling import link, page, picture, serve
 from tests.site.page import reply
 
 __all__ = ["serve"]
@@ -97,4 +97,20 @@ def test_the_end_of_time_and_what_stays_set(
     assert (
         "`orbweb resume 'a b'` continues, for at most 0.0 s (--max-time none: no limit)"
         in capfd.readouterr().out
+    )
+
+
+def test_a_failed_crawl_names_the_error_of_its_seed(
+    serve: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the links of the seed have failed after it, pictures among them."""
+    site = serve(index=page(link("/gone"), picture("/gone.png")))
+    plugin = ["--plugin", "tests.helpers.plugins:Raises"]
+    words = [site.url("/"), "-d", str(tmp_path / "out"), "-w", "0", *plugin]
+    assert run(["crawl", *words]) == 10
+    assert "/gone.png" in {hit.target for hit in site.log}
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith(
+        "Failed, the seeds led to no page "
+        "(plug-in tests.helpers.plugins:Raises: ZeroDivisionError: division by zero): "
     )

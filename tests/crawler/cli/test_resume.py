@@ -149,6 +149,8 @@ def test_what_changes_is_shown_and_recorded_without_secrets(
         (["-o", "new.jsonl"], "holds committed records of this crawl and stays"),
         (["-o", "out/records.jsonl", "-o", "b.jsonl.gz"], "its name must end as"),
         (["-d", "elsewhere"], "name it as in `orbweb resume DIR`"),
+        (["http://h.example/"], "http://h.example/ is not a seed of the crawl in"),
+        (["--max-pages-per-host", "0"], "none means no limit"),
     ],
 )
 def test_what_cannot_change_is_refused_in_one_sentence(

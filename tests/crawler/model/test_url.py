@@ -366,6 +366,18 @@ def test_seed(text: str, url: str, assumed: bool) -> None:
     [
         ("ftp://example.com/", "the scheme ftp is not supported"),
         ("mailto:a@b", "the scheme mailto is not supported"),
+        (
+            "example.com:notaport",
+            "'notaport' is not a port; .*https://example.com:8080/",
+        ),
+        ("localhost:80a/x?y", "'80a' is not a port"),
+        ("example.com:/x", "'' is not a port"),
+        ("web.x://h/", "the scheme web.x is not supported"),
+        ("./site", "'./site' is a path, not a URL"),
+        ("../site", "is a path"),
+        ("..", "is a path"),
+        ("/srv/site", "is a path"),
+        ("~/site", "is a path"),
         ("", "is not a valid URL"),
         ("   ", "is not a valid URL"),
         ("http://", "is not a valid URL"),

@@ -62,9 +62,10 @@ def test_a_seed_is_the_users_word() -> None:
     assert refusal(LogoutCheck(AUTO), "/logout", depth=0) is None
 
 
-def test_a_pattern_of_the_user() -> None:
+def test_a_pattern_of_the_user_adds_to_the_built_in_one() -> None:
     check = LogoutCheck("/exit$")
-    assert refusal(check, "/logout") is None
+    assert refusal(check, "/logout") == Skip("logout", "login.logout_pattern: auto")
+    assert refusal(check, "/contact") is None
     assert refusal(check, "/exit") == Skip("logout", "login.logout_pattern: /exit$")
     with pytest.raises(UsageError, match="logout_pattern: '\\(' is not a valid"):
         LogoutCheck("(")

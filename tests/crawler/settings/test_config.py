@@ -17,12 +17,14 @@ from crawler.settings.fields import keys, read, read_text
 from crawler.settings.help_texts import example_toml, json_schema, show, toml_value
 from crawler.settings.load import (
     Plan,
+    Setting,
     find_line,
     from_assignment,
     from_environ,
     from_flag,
     load,
 )
+from crawler.settings.resumed import load_resumed
 from crawler.settings.secrets import revealed
 from crawler.settings.seed_input import default_name, read_seeds
 from tests.helpers.paths import ROOT
@@ -285,6 +287,8 @@ def test_errors_outside_the_file() -> None:
             from_environ(environ)
         assert message in str(caught.value)
     assert from_environ({"ORBWEB_HOME": "/srv"}) == []
+    with pytest.raises(UsageError, match=r"\(0\); none means no limit"):
+        from_assignment("limits.max_pages=0")
     with pytest.raises(UsageError, match=r"did you mean 'http\.timeout'"):
         from_assignment("http.timout=3")
     with pytest.raises(UsageError, match="KEY=VALUE"):
@@ -429,3 +433,23 @@ def test_a_state_of_another_version_is_refused(data: bytes) -> None:
 
 def test_configurations_are_values() -> None:
     assert msgspec.structs.replace(Config(), name="x") != Config()
+
+
+def test_a_variable_that_is_no_setting_is_warned_of() -> None:
+    environ = {
+        "ORBWEB_MAX_PAGES": "2",
+        "ORBWEB_NONSENSE": "2",
+        "ORBWEB_TOKEN": "x",
+        "ORBWEB_EXCHANGE_PASSWORD": "x",
+        "ORBWEB_RETRY_TRIES": "2",
+        "HOME": "/",
+    }
+    auth = Setting(("http", "auth"), "env:ORBWEB_TOKEN", "-u")
+    says = (
+        "environment ORBWEB_MAX_PAGES: no such setting, it is ignored; "
+        "did you mean ORBWEB_LIMITS_MAX_PAGES?",
+        "environment ORBWEB_NONSENSE: no such setting, it is ignored",
+    )
+    assert load(None, environ, [auth]).warnings == says
+    resumed = load_resumed(None, environ, [auth], lambda _: Config())
+    assert resumed.warnings == says
