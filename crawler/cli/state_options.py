@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import get_args
 
 import click
@@ -34,6 +35,17 @@ class WordList(click.ParamType[tuple[str, ...]]):
 def unique_words(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """The words of a repeated option, each once."""
     return tuple(dict.fromkeys(word for words in lists for word in words))
+
+
+def unfinished(folder: str, left: int) -> str:
+    """What is said of a crawl that has `left` URLs to fetch; "" if it has none."""
+    if not left:
+        return ""
+    are = "URL is" if left == 1 else "URLs are"
+    return (
+        f"the crawl is unfinished: {left:,} {are} left "
+        f"(orbweb status {shlex.quote(folder)})"
+    )
 
 
 CODES = (*get_args(ErrorCode), *get_args(SkipReason), "new", "changed", "unchanged")

@@ -111,10 +111,13 @@ def request_again(handle: OpenLease, failure: Failure, now: float) -> bool:
 
 
 def count_external(metadata: KeyValue, record: TerminalRecord) -> None:
-    """Count a URL outside of the scope that was requested."""
+    """Count a URL outside of the scope that was requested, or could not be."""
     if isinstance(record, SkipRecord):  # its robots.txt forbids it, or a limit
         return
-    keys = ["urls", "broken"] if isinstance(record, ErrorRecord) else ["urls"]
+    keys = ["urls"]
+    if isinstance(record, ErrorRecord):
+        never = record.error_code == "blocked_address"  # no request was made
+        keys = ["not checked"] if never else ["urls", "broken"]
     for key in keys:
         before = metadata.get(EXTERNAL, key) or b"0"
         metadata.set(EXTERNAL, key, b"%d" % (int(before) + 1))

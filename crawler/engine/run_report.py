@@ -60,6 +60,8 @@ class Summary(Struct, frozen=True):
     """URLs out of scope that were requested (`scope.check_external`)."""
     broken_external: int = 0
     """How many of these ended as an error."""
+    external_not_checked: int = 0
+    """Others that were not requested, since their address is not a public one."""
 
 
 def resident_bytes() -> int:
@@ -164,6 +166,7 @@ class RunReport:
             pruned=self._pruned(),
             external=int(self._store.get(EXTERNAL, "urls") or 0),
             broken_external=int(self._store.get(EXTERNAL, "broken") or 0),
+            external_not_checked=int(self._store.get(EXTERNAL, "not checked") or 0),
         )
 
     def _shells(self) -> tuple[int, bool]:

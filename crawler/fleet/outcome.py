@@ -50,8 +50,9 @@ def summarise(
             reason = "signal"
         counts: dict[str, int] = dict(totals.counts.items())
         shells = int(state.get(NEEDS_JAVASCRIPT, "pages") or 0)
-        external, broken = (
-            int(state.get(EXTERNAL, key) or 0) for key in ("urls", "broken")
+        external, broken, not_checked = (
+            int(state.get(EXTERNAL, key) or 0)
+            for key in ("urls", "broken", "not checked")
         )
         pages = counts["page"]
         seeds_are = shells > 0 and seeds_are_shells(
@@ -76,6 +77,7 @@ def summarise(
         pruned=_pruned(config, ended, pages),
         external=external,
         broken_external=broken,
+        external_not_checked=not_checked,
     )
 
 

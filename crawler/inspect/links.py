@@ -29,6 +29,8 @@ MAX_HOPS = 20
 """Redirects that are followed from a link; `limits.max_redirects` is 10."""
 _MAX_ROWS = 1 << 14
 _ERROR, _REDIRECT = STATES.index("error") + 1, STATES.index("redirect") + 1
+NEVER_ASKED = ("blocked_address",)
+"""Codes of errors of the crawl alone: no request was made, so the link may work."""
 _WITH_STATUS = ("status_4xx", "status_5xx", "status_other", "rate_limited")
 
 
@@ -68,7 +70,10 @@ class LinkLine(Struct, frozen=True):
     """What the last of them answered."""
     final_code: str | None = None
     broken: bool = False
-    """Whether the target, or where it redirects to, ended as an error."""
+    """Whether the target, or where it redirects to, ended as an error.
+
+    Not where it was never asked; then `code`, or `final_code`, says why.
+    """
 
 
 class LinkedUrl(Struct, frozen=True):
@@ -100,6 +105,8 @@ class Chosen(Struct, frozen=True):
     """The URL that they lead to."""
     source: TypedUrl | None = None
     """The URL of the document that they are in."""
+    not_checked: bool = False
+    """The target failed by one of the codes NEVER_ASKED."""
 
 
 class LinkGraph:
@@ -141,12 +148,19 @@ class LinkGraph:
                 yield number
 
     def is_broken(self, number: int) -> bool:
-        """Whether the URL, or where it redirects to, ended as an error."""
+        """Whether the URL, or where it redirects to, was asked and is an error."""
         place = self._states[number]  # requested every link of a crawl
         if place == _REDIRECT and (hops := self.hops(number)):
             number = hops[-1]
             place = self._states[number]
-        return place == _ERROR or (place == _REDIRECT and self._goes_on(number))
+        if place == _ERROR:
+            return self.row(number).code not in NEVER_ASKED
+        return place == _REDIRECT and self._goes_on(number)
+
+    def was_not_checked(self, number: int) -> bool:
+        """Whether the URL, or where it redirects to, is an error of the crawl alone."""
+        last = (self.hops(number) or (number,))[-1]
+        return self._states[last] == _ERROR and self.row(last).code in NEVER_ASKED
 
     def _goes_on(self, number: int) -> bool:
         """Whether a URL redirects; if it is the last one of `hops`, that is a loop."""
@@ -265,6 +279,7 @@ def _chosen(
                 (not chosen.broken or graph.is_broken(number))
                 and (not chosen.redirects or graph.state(number) == "redirect")
                 and (not chosen.external or graph.is_external(number))
+                and (not chosen.not_checked or graph.was_not_checked(number))
                 and (
                     to is None
                     or (number == to_number if number else link.url in to.forms)

@@ -43,6 +43,8 @@ class Status(Totals, frozen=True, kw_only=True):
     """URLs out of scope that were requested (`scope.check_external`)."""
     broken_external: int
     """How many of these ended as an error."""
+    external_not_checked: int
+    """Others that were not requested, since their address is not a public one."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
     slowest_host: str
@@ -94,6 +96,7 @@ def status_of(
         least_s=least_s,
         external=int(state.get(EXTERNAL, "urls") or 0),
         broken_external=int(state.get(EXTERNAL, "broken") or 0),
+        external_not_checked=int(state.get(EXTERNAL, "not checked") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
         over_limit=max(0, totals.counts["queued"] - totals.queued_images - left),

@@ -73,7 +73,7 @@ See `engine/moved_outputs.py`; the value is "1".
 EXTERNAL = "external"
 """The number of URLs out of scope that were requested, in decimal: "urls", "broken".
 
-See `engine/external_links.py`.
+"not checked": those whose address denied a request. See `engine/external_links.py`.
 """
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""

@@ -10,7 +10,7 @@ from typing import get_args
 import click
 
 from crawler.cli.standard_streams import reader_may_leave
-from crawler.cli.state_options import WordList, unique_words
+from crawler.cli.state_options import WordList, unfinished, unique_words
 from crawler.cli.terminal.formatting import counted, echo_json, printable
 from crawler.inspect.audit.audit import audit
 from crawler.inspect.audit.findings import (
@@ -23,10 +23,19 @@ from crawler.inspect.audit.findings import (
 from crawler.inspect.state import open_state
 
 NO_FAULTS = ("info", "slowest_pages", "largest_pages")
-FAULTS = tuple(
-    word for word in (*get_args(Level), *get_args(SectionName)) if word not in NO_FAULTS
+UNFINISHED = "unfinished"
+FAULTS = (
+    *(
+        word
+        for word in (*get_args(Level), *get_args(SectionName))
+        if word not in NO_FAULTS
+    ),
+    UNFINISHED,
 )
-"""What --fail-on takes: levels and sections."""
+"""What --fail-on takes: levels, sections, and that the crawl has URLs left.
+
+That is no error by itself, since a crawl that stops at its limit always has some.
+"""
 SHOWN = 10
 """Findings of each section that are shown."""
 IN_JSON = 10_000
@@ -46,7 +55,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 )  # fmt: skip
 @click.option(
     "--fail-on", "fatal", type=WordList(FAULTS), multiple=True,
-    help="Exit with 8 if there is any: error, warning, broken_links, ...",
+    help="Exit with 8 if there is any: error, warning, broken_links, unfinished, ...",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object")
 def command(
@@ -59,21 +68,25 @@ def command(
     only the sitemap names and the reverse, mixed content, the slowest and the largest
     pages. All is read from the state, without a request.
 
-    The exit code is 0, whatever is found, unless --fail-on names it.
+    The exit code is 0, whatever is found, unless --fail-on names it. A crawl that has
+    URLs left is audited as far as it is; --fail-on unfinished refuses that.
 
     \b
-    orbweb audit out --fail-on error           for a pipeline: 8 if there are errors
+    orbweb audit out --fail-on error,unfinished  for a pipeline: 8 if there are errors
     orbweb audit out --json | jq '.sections[] | select(.count > 0)'
     """
     with open_state(Path(folder)) as (state, config):
         found = audit(state, limit or (IN_JSON if as_json else SHOWN))
         unread = state.pages_without_links()
     words = unique_words(fatal)
-    fails = any(
+    fails = (UNFINISHED in words and found.urls_left > 0) or any(
         one.count and {one.name, one.level} & {*words} for one in found.sections
     )
+    part = unfinished(folder, found.urls_left)
     with reader_may_leave(FAILED if fails else 0):
-        echo_json(found) if as_json else _print(found, config.scope.sitemaps)
+        echo_json(found) if as_json else _print(found, config.scope.sitemaps, part)
+    if part and as_json:
+        click.echo(f"orbweb: {part}", err=True)
     if unread:
         click.echo(
             f"{counted(unread, 'page')} left out, fetched by an earlier program: "
@@ -84,15 +97,20 @@ def command(
         raise click.exceptions.Exit(FAILED)
 
 
-def _print(found: Audit, wants_sitemaps: bool) -> None:
+def _print(found: Audit, wants_sitemaps: bool, part: str) -> None:
+    """`part`: that the crawl is unfinished, or ""."""
     click.echo(f"{counted(found.pages, 'page')}, {counted(found.links, 'link')}")
+    if part:
+        click.echo(f"{click.style('warning ', fg='yellow')} {part}")
     for section in found.sections:
         if section.count:
             _print_section(section)
     nothing = [
         one.title[0].lower() + one.title[1:]
         for one in found.sections
-        if not one.count and (found.has_sitemap or one.name not in OF_SITEMAP)
+        if not one.count
+        and one.name != "not_checked"
+        and (found.has_sitemap or one.name not in OF_SITEMAP)
     ]
     text = f"Nothing found: {', '.join(nothing)}." if nothing else ""
     if not found.has_sitemap:

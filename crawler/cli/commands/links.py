@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from crawler.cli.state_options import unfinished
 from crawler.cli.terminal.formatting import counted, echo_json, printable
 from crawler.inspect.links import (
     Chosen,
@@ -74,6 +75,8 @@ def command(
                 _print_total(total, shown[0] if shown[0] < links else None, "link")
             if to_url and not to_url.row and not links:
                 click.echo(f"orbweb: the crawl does not know {to_url.url}", err=True)
+        if part := unfinished(folder, state.count("queued")):
+            click.echo(f"orbweb: {part}", err=True)
         if unread := state.pages_without_links():
             click.echo(
                 f"{counted(unread, 'page')} fetched by an earlier program, which kept "

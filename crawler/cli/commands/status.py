@@ -158,6 +158,7 @@ def _as_json(
         "changes": status.changes,
         "external": status.external,
         "broken_external": status.broken_external,
+        "external_not_checked": status.external_not_checked,
         "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
         "records_bytes": size_of(records) if records else None,
@@ -182,9 +183,11 @@ def _as_text(
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
         yield f"  received {show_bytes(status.received_bytes)}"
-    if status.external:
+    if status.external or status.external_not_checked:
         asked = counted(status.external, "link")
-        yield f"  external {asked} checked, {status.broken_external:,} broken"
+        text = f"  external {asked} checked, {status.broken_external:,} broken"
+        never = status.external_not_checked
+        yield text + (f", {never:,} not checked" if never else "")
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

@@ -101,6 +101,9 @@ def _numbers(summary: Summary) -> str:
             f", {counted(summary.external, 'external link')} checked "
             f"({summary.broken_external:,} broken)"
         )
+    if summary.external_not_checked:
+        never = counted(summary.external_not_checked, "external link")
+        numbers += f", {never} not checked (not a public address)"
     if left := counts["queued"] + counts["leased"]:
         numbers += f", {counted(left, 'URL')} left"
     if summary.parked:

@@ -8,7 +8,7 @@ from crawler.frontier.state_reader import StateReader
 from crawler.inspect.audit.findings import Audit, Check, Section
 from crawler.inspect.audit.pages import page_checks
 from crawler.inspect.audit.relations import Canonicals, Sitemap, Translations
-from crawler.inspect.audit.targets import broken_links, redirects
+from crawler.inspect.audit.targets import broken_links, not_checked, redirects
 from crawler.inspect.links import LinkGraph
 
 
@@ -43,4 +43,6 @@ def audit(state: StateReader, limit: int) -> Audit:
     sections += redirects(state, graph, limit)
     for check in (*of_pages, sitemap):
         sections += check.sections()
-    return Audit(pages, links, sitemap.was_read, tuple(sections))
+    sections.append(not_checked(state, limit))
+    left = state.count("queued")
+    return Audit(pages, links, sitemap.was_read, tuple(sections), left)

@@ -18,7 +18,7 @@ SectionName = Literal[
     "missing_descriptions", "duplicate_descriptions",
     "canonical_conflicts", "hreflang_without_return",
     "orphan_pages", "not_in_sitemap", "mixed_content",
-    "slowest_pages", "largest_pages",
+    "slowest_pages", "largest_pages", "not_checked",
 ]  # fmt: skip
 
 MAX_RELATED = 3
@@ -65,6 +65,8 @@ class Audit(Struct, frozen=True):
     has_sitemap: bool
     """Whether a sitemap was read; without one two sections are empty."""
     sections: tuple[Section, ...]
+    urls_left: int
+    """URLs that the crawl has not fetched yet: if any, only a part was audited."""
 
 
 class Check(Protocol):

@@ -15,7 +15,17 @@ LOOPS = ("redirect_loop", "too_many_redirects")
 def broken_links(state: StateReader, limit: int) -> Section:
     """URLs that end in an error, with the first pages that link to them."""
     found = Findings("broken_links", "error", "Broken links", limit)
-    for group in group_links(state, Chosen(broken=True)).groups:
+    return _targets(state, Chosen(broken=True), found)
+
+
+def not_checked(state: StateReader, limit: int) -> Section:
+    """URLs that were never asked, as the crawl may not connect to their addresses."""
+    found = Findings("not_checked", "info", "Links that were not checked", limit)
+    return _targets(state, Chosen(not_checked=True), found)
+
+
+def _targets(state: StateReader, chosen: Chosen, found: Findings) -> Section:
+    for group in group_links(state, chosen).groups:
         line = group.first[0]
         pages = tuple(Related(one.source_url, one.text) for one in group.first)
         found.add(Finding(line.target_url, outcome(line), group.links, pages))

@@ -99,7 +99,7 @@ def test_as_json(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> 
     found = json.loads(capfd.readouterr().out.replace(site.base, ""))
     assert (found["pages"], found["links"], found["has_sitemap"]) == (2, 3, False)
     names = [one["name"] for one in found["sections"]]
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15
     broken = found["sections"][0]
     assert (broken["name"], broken["level"], broken["count"]) == (
         "broken_links", "error", 1,
@@ -142,3 +142,26 @@ def test_a_reader_that_has_left_does_not_change_the_exit_code(
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_a_crawl_that_is_unfinished(
+    site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    run(["crawl", site.url("/"), "-d", out, "-w", "0", "-q", "-n", "1"])
+    says = f"the crawl is unfinished: 2 URLs are left (orbweb status {out})"
+    assert run(["audit", out]) == 0
+    assert capfd.readouterr().out.startswith(f"1 page, 2 links\nwarning  {says}\n")
+    assert run(["audit", out, "--json", "--fail-on", "error"]) == 0
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["urls_left"] == 2
+    assert shown.err == f"orbweb: {says}\n"
+    assert run(["audit", out, "--json", "--fail-on", "error,unfinished"]) == 8
+    capfd.readouterr()
+    for words in (["--broken"], ["--json"]):
+        assert run(["links", out, *words]) == 0
+        assert f"orbweb: {says}\n" in capfd.readouterr().err
+    run(["resume", out, "-q", "-n", "none"])
+    assert run(["audit", out, "--json", "--fail-on", "unfinished"]) == 0
+    shown = capfd.readouterr()
+    assert (json.loads(shown.out)["urls_left"], shown.err) == (0, "")

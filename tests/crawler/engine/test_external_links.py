@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from crawler.cli.terminal.result_line import result_line
 from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.inspect.audit.audit import audit
 from crawler.inspect.explain import explain
 from crawler.inspect.links import Chosen, list_links
 from crawler.inspect.state import open_state
@@ -208,3 +210,37 @@ def test_without_it_they_end_as_skips(serve: Any, tmp_path: Path) -> None:
     assert endings(tmp_path, site) == {"/": "page"}
     assert not other.log
     assert (summary.external, summary.broken_external) == (0, 0)
+
+
+def test_those_that_may_not_be_asked_are_not_checked(
+    serve: Any, tmp_path: Path
+) -> None:
+    """An address that is not public gets no request, also behind a redirect."""
+    private = "http://169.254.169.254"
+    moved = reply(status=302, headers=(("Location", f"{private}/b"),))
+    other = serve(moved=moved)
+    site = serve(
+        index=page(links_to(other, "/moved", "/gone"), f"<a href={private}/a>a</a>")
+    )
+    summary = crawl(config(site, tmp_path, scope=EXTERNAL))
+    site.stop()
+    other.stop()
+    counts = (summary.external, summary.broken_external, summary.external_not_checked)
+    assert counts == (2, 1, 2)
+    shown = result_line(summary, config(site, tmp_path))
+    assert "2 external links checked (1 broken), 2 external links not checked" in shown
+    with open_state(tmp_path) as (state, _config):
+        lines = {one.target_url: one for one in list_links(state, Chosen())}
+        found = {one.name: one for one in audit(state, 9).sections}
+    assert [url for url, one in lines.items() if one.broken] == [other.url("/gone")]
+    assert lines[f"{private}/a"].code == "blocked_address"
+    assert lines[other.url("/moved")].final_code == "blocked_address"
+    assert [one.url for one in found["broken_links"].findings] == [other.url("/gone")]
+    assert found["not_checked"].level == "info"
+    assert {one.url: one.detail for one in found["not_checked"].findings} == {
+        f"{private}/a": lines[f"{private}/a"].detail,
+        other.url("/moved"): f"302 -> {private}/b blocked_address",
+    }
+    status = read_status(tmp_path / STATE_FOLDER)
+    assert status is not None
+    assert (status.broken_external, status.external_not_checked) == (1, 2)
