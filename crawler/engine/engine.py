@@ -97,6 +97,7 @@ class Engine:
             self._put_back()
         if self._error is not None:
             raise self._error
+        self._frontier.save_silent_hosts()
         self._committer.commit()
 
     def pause(self) -> None:
@@ -253,6 +254,7 @@ class Engine:
             while True:
                 hub.sleep(TICK_S)
                 ticks += 1
+                self._frontier.save_silent_hosts()
                 if self._backlog is None or not self._backlog.is_full:
                     ticks = TICKS_OF_A_COMMIT
                 if ticks >= TICKS_OF_A_COMMIT:

@@ -31,10 +31,12 @@ from crawler.frontier.politeness import Politeness
 from crawler.frontier.store import STATES, Store
 from crawler.frontier.throttle import Controller, check
 from crawler.model.crawl import Discovered, Skip
-from crawler.model.host import Waits
+from crawler.model.host import SILENT_S, Waits
+from crawler.model.metadata import SILENT_HOSTS
 from crawler.model.policy_config import PolitenessConfig
 
 if TYPE_CHECKING:
+    from crawler.frontier.silent_hosts import SilentHosts
     from crawler.frontier.waits import HostGroup, RetryCount
 
 COUNTED_PER_S = 5_000
@@ -100,6 +102,8 @@ class Frontier:
         self._clock = clock
         self._config = config
         self._wait_count: _WaitCount | None = None
+        self._silent: SilentHosts | None = None
+        self._may_be_silent = any(True for _ in store.items(SILENT_HOSTS))
         self._slots = slots or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._slots)
         self._hosts = ActiveHosts(
@@ -246,17 +250,37 @@ class Frontier:
 
         `pages_left`: how many pages the limit of the crawl still allows.
         """
-        from crawler.frontier.waits import group_waits  # many crawls end before that
+        from crawler.frontier.waits import (
+            group_waits,  # many crawls end before that
+            waits_of,
+        )
 
         now = self._clock()
         count = self._wait_count
         if count is None or now >= count.valid_until:
             count = self._wait_count = self._count_waits(now, pages_left)
-        return Waits(
+        silent = sorted(self._politeness.under_way())[:1]
+        return waits_of(
             group_waits(count.hosts, count.retries, now),
-            self._politeness.oldest_request(now),
-            *count.slowest,
+            count.slowest,
+            [(name, now - since) for since, name, _ in silent],
+            self._config.max_park_wait if pages_left else None,
         )
+
+    def save_silent_hosts(self) -> None:
+        """Put into the store which hosts do not answer, if that has changed."""
+        until = self._clock() - SILENT_S
+        silent = [one for one in self._politeness.under_way() if one[0] <= until]
+        if not silent and not self._may_be_silent:
+            return
+        from crawler.frontier.silent_hosts import (
+            SilentHost,  # most hosts answer
+            SilentHosts,
+        )
+
+        self._silent = self._silent or SilentHosts(self._store)
+        self._silent.save(SilentHost(*one) for one in silent)
+        self._may_be_silent = bool(silent)
 
     def _count_waits(self, now: float, pages_left: float) -> _WaitCount:
         from crawler.frontier.waits import SLOWEST, UNLIMITED, slowest_of

@@ -280,16 +280,16 @@ class Politeness:
     def in_flight(self, name: str) -> int:
         return self._hosts[name].in_flight
 
-    def oldest_request(self, now: float) -> float:
-        """How long the host that is silent for longest has not answered (seconds)."""
-        return max(
-            (
-                now - host.waiting_since
-                for host in self._hosts.values()
-                if host.in_flight
-            ),
-            default=0.0,
-        )
+    def under_way(self) -> list[tuple[float, str, int]]:
+        """Each host with requests under way, and how many.
+
+        The moment is since when it has answered none.
+        """
+        return [
+            (host.waiting_since, name, host.in_flight)
+            for name, host in self._hosts.items()
+            if host.in_flight
+        ]
 
     def count_due(self, now: float) -> int:
         """How many hosts are due now."""

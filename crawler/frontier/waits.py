@@ -6,15 +6,17 @@ attempt. The stores and the readers of a state count both as `HostGroup` and
 `RetryCount`; the view, `status` and `status --why` show the same numbers.
 
 The bound: a host gets a request every `Controller.interval` seconds, so its queue takes
-at least their product, and the crawl at least as long as the slowest of its hosts.
-Parked hosts are left out, since a crawl may end without them.
+at least their product, and the crawl at least as long as the slowest of its hosts. Nor
+does it end before a host that backs off, or a URL that failed, gets its next attempt.
+A parked host counts if it is due within `politeness.max_park_wait`: without an answer
+of any host the crawl ends before those that are due later.
 
 No I/O, no clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -144,15 +146,38 @@ def group_waits(
     return merge_groups(found)
 
 
+def waits_of(
+    groups: tuple[Waiting, ...],
+    slowest: tuple[str, float],
+    silent: Sequence[tuple[str, float]],
+    max_park_wait: float | None,
+) -> Waits:
+    """What a crawl waits for, with the bound on the time left.
+
+    `slowest`: of `slowest_of`. `silent`: the host that has not answered for longest,
+    and for how long (seconds). `max_park_wait`: how long the crawl waits for parked
+    hosts (seconds); None: its limit of pages is reached, and it waits for none.
+    """
+    name, least_s = slowest
+    for group in groups if max_park_wait is not None else ():
+        waited_for = group.state != "parked" or group.due_s <= (max_park_wait or 0.0)
+        if waited_for and group.due_s > least_s:
+            name, least_s = "", group.due_s
+    silent_host, silent_s = silent[0] if silent else ("", 0.0)
+    return Waits(groups, silent_s, name, least_s, silent_host)
+
+
 def combine_waits(waits: Iterable[Waits]) -> Waits:
     """What several crawls wait for that run at once."""
     every = list(waits)
     slowest = max(every, key=lambda one: one.least_s)
+    silent = max(every, key=lambda one: one.oldest_request_s)
     return Waits(
         merge_groups(group for one in every for group in one.groups),
-        max(one.oldest_request_s for one in every),
+        silent.oldest_request_s,
         slowest.slowest_host,
         slowest.least_s,
+        silent.silent_host,
     )
 
 

@@ -6,19 +6,28 @@ moment count as queued.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from crawler.frontier.silent_hosts import read_silent_hosts
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.state_reader import HostInfo, StateReader, Totals
 from crawler.frontier.throttle import Controller
-from crawler.frontier.waits import SLOWEST, UNLIMITED, slowest_of
+from crawler.frontier.waits import (
+    SLOWEST,
+    UNLIMITED,
+    group_waits,
+    slowest_of,
+    waits_of,
+)
 from crawler.inspect.state import open_states
 from crawler.model.config import Config, from_json
-from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
+from crawler.model.host import Waits
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, clock_shift
 
 TOP_HOSTS = 10
 
@@ -47,10 +56,8 @@ class Status(Totals, frozen=True, kw_only=True):
     """Others that were not requested, since their address is not a public one."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
-    slowest_host: str
-    """The host whose queue takes longest at the rate that politeness allows."""
-    least_s: float
-    """That time (seconds): what is queued takes at least as long. 0 without a delay."""
+    waits: Waits
+    """What is waited for, and the bound on the time left, as the view shows them."""
     pid: int | None
     """The process that is crawling now; 0 if it is unknown which."""
     over_limit: int
@@ -63,17 +70,21 @@ class Status(Totals, frozen=True, kw_only=True):
         return "stopped" if self.counts["queued"] else "finished"
 
 
-def read_status(folder: Path) -> Status | None:
+def read_status(folder: Path, now: float | None = None) -> Status | None:
     """The status of the state in `folder`; None if its crawl never began.
 
-    Raises StateError.
+    `now`: seconds since the epoch by the system's clock, if that is known. Raises
+    StateError.
     """
     with open_states(folder) as state:
-        return status_of(state, lock_holder(folder))
+        return status_of(state, lock_holder(folder), now=now)
 
 
 def status_of(
-    state: StateReader, pid: int | None, hosts: int = TOP_HOSTS
+    state: StateReader,
+    pid: int | None,
+    hosts: int = TOP_HOSTS,
+    now: float | None = None,
 ) -> Status | None:
     """The status of an open state whose lock the process `pid` holds.
 
@@ -84,22 +95,35 @@ def status_of(
         return None
     config = from_json(totals.run.config.encode())
     left = pages_left(config, totals.counts["page"])
-    slowest_host, least_s = slowest_of(
-        state.slowest_hosts(config.politeness, left, SLOWEST),
-        Controller(config.politeness),
-        left,
-    )
+    now = time.time() if now is None else now
+    now -= clock_shift(state, now)
     return Status(
         **asdict(totals),
         hosts_waiting=tuple(map(_waiting_host, state.busiest(hosts))),
-        slowest_host=slowest_host,
-        least_s=least_s,
+        waits=_waits(state, config, left, pid, now),
         external=int(state.get(EXTERNAL, "urls") or 0),
         broken_external=int(state.get(EXTERNAL, "broken") or 0),
         external_not_checked=int(state.get(EXTERNAL, "not checked") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
         over_limit=max(0, totals.counts["queued"] - totals.queued_images - left),
+    )
+
+
+def _waits(
+    state: StateReader, config: Config, left: int, pid: int | None, now: float
+) -> Waits:
+    """The same as `Frontier.waits`; `left`: the pages that the limit still allows."""
+    silent = read_silent_hosts(state)[:1] if pid is not None else []
+    return waits_of(
+        group_waits(state.host_groups(now), state.retry_counts(now), now),
+        slowest_of(
+            state.slowest_hosts(config.politeness, left, SLOWEST),
+            Controller(config.politeness),
+            left,
+        ),
+        [(one.name, now - one.since) for one in silent],
+        config.politeness.max_park_wait if left else None,
     )
 
 

@@ -4,20 +4,27 @@ URLs wait for a time (a retry, a host that is backing off or parked, the interva
 between two requests), for a limit to be raised, or for a process to work on them. What
 was skipped or failed for good is not waited for, and is counted last: it is why a
 finished crawl is smaller than expected.
+
+While a process works, each queued URL is in one line: what the lines of hosts and
+retries leave over is in a last one. A limit holds URLs that may wait for a host, too.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
 
-from crawler.frontier.state_reader import StateReader
+from crawler.frontier.silent_hosts import read_silent_hosts
+from crawler.frontier.state_reader import HostInfo, StateReader
 from crawler.frontier.throttle import Controller, HostThrottle
 from crawler.frontier.waits import (
+    SLOWEST,
     SOON_S,
+    UNLIMITED,
     HostGroup,
     HostWork,
     cause_of,
@@ -26,6 +33,7 @@ from crawler.frontier.waits import (
 from crawler.inspect.status import Status, pages_left
 from crawler.model.config import Config
 from crawler.model.host import WaitState
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.resume_command import resume_command
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.policy.quotas import is_reached
@@ -67,11 +75,62 @@ def why_waiting(
     `config.dir` is the folder that the commands in them name. `now`: seconds since the
     epoch.
     """
-    waits = [*_no_process(status, config), *_limits(status, config)]
+    requests = _Requests(state, status, now)
+    waits = [*_limits(status, config), *requests.blockers(now)]
     waits += _retries(state, now)
-    waits += [*_pauses(state, now), *_intervals(state, status, config, now)]
+    waits += _pauses(state, requests, config.politeness, now)
+    waits += _intervals(state, status, requests, config, now)
+    waits += [*_no_process(status, config), *_others(waits, state, status, config)]
     waits.sort(key=lambda one: -one.urls)
     return [*waits, *_ended(status, config.dir)]
+
+
+class _Requests:
+    """The requests under way that have had no answer for long."""
+
+    def __init__(self, state: StateReader, status: Status, now: float) -> None:
+        self.of_host: Counter[str] = Counter()
+        """How many of the queued URLs of a host they are for."""
+        self.of_pause: Counter[tuple[WaitState, str]] = Counter()
+        """The same by state and cause of the hosts that are not due."""
+        hosts = [] if status.pid is None else read_silent_hosts(state)
+        for host in hosts:
+            info = state.host(host.name)
+            if info is None or not info.queued:
+                continue  # the answer is in the state
+            urls = min(host.requests, info.queued)
+            self.of_host[host.name] = urls
+            if (pause := _pause_of(info, now)) is not None:
+                self.of_pause[pause] += urls
+        self._oldest = [host for host in hosts if host.name in self.of_host][:1]
+
+    def blockers(self, now: float) -> Iterator[Blocker]:
+        urls = self.of_host.total()
+        for oldest in self._oldest:
+            silent = show_seconds(max(0.0, now - oldest.since))
+            hosts = _name_hosts([*self.of_host][:NAMES], len(self.of_host))
+            waited = "no answer for" if len(self.of_host) == 1 else "the longest for"
+            plural = "request" if urls == 1 else "requests"
+            detail = f"{hosts}: {urls:,} {plural} under way, {waited} {silent}"
+            yield Blocker("waits", "no answer", urls, detail)
+
+
+def _pause_of(info: HostInfo, now: float) -> tuple[WaitState, str] | None:
+    """The state and the cause of a host that is not due, as `host_groups` has them."""
+    throttle = info.throttle
+    soon_s = 0.0 if throttle.failure_code or info.parked else SOON_S
+    if info.ready_at <= now + soon_s:
+        return None
+    group = HostGroup(
+        throttle.failure_code,
+        info.parked,
+        throttle.slowdown > 0,
+        throttle.crawl_delay > 0,
+        1,
+        info.queued,
+        info.ready_at,
+    )
+    return group.state, group.cause
 
 
 def failures_in_a_row(throttle: HostThrottle) -> str:
@@ -108,15 +167,26 @@ def _resume(status: Status, config: Config) -> str:
 
 
 def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
-    for row in state.retries(TOP):
+    rows = state.retries(UNLIMITED)
+    for row in rows[:TOP]:
         due = show_seconds(max(0.0, row.next_at - now))
         detail = f"{row.host}: another attempt, the next in {due}"
         reason = f"retry {cause_of_url(row.code or '')}".rstrip()
         yield Blocker("waits", reason, row.urls, detail, row.next_at)
+    if others := rows[TOP:]:
+        until = min(row.next_at for row in others)
+        due = show_seconds(max(0.0, until - now))
+        hosts = _name_hosts([row.host for row in others[:NAMES]], len(others))
+        detail = f"{hosts}: another attempt, the next in {due}"
+        urls = sum(row.urls for row in others)
+        yield Blocker("waits", "retry", urls, detail, until)
 
 
-def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
+def _pauses(
+    state: StateReader, requests: _Requests, config: PolitenessConfig, now: float
+) -> Iterator[Blocker]:
     """Hosts whose next request is later than in a crawl that is at work anyway."""
+    longest = max(config.wait, config.max_wait)  # between two requests
     alike: dict[tuple[WaitState, str], list[HostGroup]] = {}
     for group in state.host_groups(now):
         alike.setdefault((group.state, group.cause), []).append(group)
@@ -124,14 +194,17 @@ def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
         names = [
             name for group in groups for name in state.names_of_group(group, now, NAMES)
         ]
+        urls = sum(group.urls for group in groups) - requests.of_pause[how, cause]
+        if urls <= 0:
+            continue
         hosts = sum(group.hosts for group in groups)
         until = min(group.until for group in groups)
         due = show_seconds(until - now)
         detail = f"{_PAUSED[how]}, {'next' if hosts == 1 else 'the next'} request in"
         yield Blocker(
             "waits",
-            cause or "backing off",
-            sum(group.urls for group in groups),
+            cause or ("politeness" if until <= now + longest else "backing off"),
+            urls,
             f"{_name_hosts(names, hosts)}: {detail} {due}",
             until,
         )
@@ -143,21 +216,42 @@ def _name_hosts(names: list[str], hosts: int) -> str:
 
 
 def _intervals(
-    state: StateReader, status: Status, config: Config, now: float
+    state: StateReader,
+    status: Status,
+    requests: _Requests,
+    config: Config,
+    now: float,
 ) -> Iterator[Blocker]:
     """Hosts whose queue takes long at the rate that politeness allows."""
     controller = Controller(config.politeness)
     left = pages_left(config, status.counts["page"])
-    for host in state.slowest_hosts(config.politeness, left, TOP):
+    shown = 0
+    for host in state.slowest_hosts(config.politeness, left, SLOWEST):
         interval = controller.interval(host.throttle)
-        urls = min(host.pages, left) + host.images
-        if interval and host.ready_at <= now + SOON_S and urls > 1:
+        urls = min(host.pages, left) + host.images - requests.of_host[host.name]
+        soon_s = 0.0 if host.throttle.failure_code else SOON_S
+        is_due = host.ready_at <= now + soon_s
+        if interval and is_due and urls > 1 and shown < TOP:
+            shown += 1
             cause = _cause(host, config, interval)
             every = show_seconds(interval) if interval >= 0.1 else f"{interval:.2g} s"
             each = f"a request every {every} ({cause})"
             whole = show_seconds(urls * interval)
             detail = f"{host.name}: {each}, {whole} in all"
             yield Blocker("waits", _reason(host.throttle, interval), urls, detail)
+
+
+def _others(
+    named: list[Blocker], state: StateReader, status: Status, config: Config
+) -> Iterator[Blocker]:
+    """The queued URLs that no other line has: of hosts that are at work."""
+    urls = state.count("queued") - sum(one.urls for one in named)
+    if urls <= 0 or status.pid is None:
+        return
+    wait, most = config.politeness.wait, config.concurrency
+    rate = f"a request every {show_seconds(wait)} to each, " if wait else ""
+    detail = f"hosts not named here: {rate}at most {most:,} requests at once"
+    yield Blocker("waits", "politeness" if wait else "concurrency", urls, detail)
 
 
 def _reason(throttle: HostThrottle, interval: float) -> str:

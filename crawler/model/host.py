@@ -43,6 +43,9 @@ class HostUsage(Struct, frozen=True):
 NO_USAGE = HostUsage()
 
 
+SILENT_S = 3.0
+"""A request that is not answered for longer is waited for (seconds)."""
+
 WaitState = Literal["parked", "backing off", "slowed down", "delay", "retry"]
 
 
@@ -67,7 +70,21 @@ class Waits(Struct, frozen=True):
     """How long the host that is silent for longest has not answered (seconds)."""
     slowest_host: str = ""
     least_s: float = 0.0
-    """The queue of the slowest host takes at least this long; 0 without a delay."""
+    """The crawl takes at least this long (seconds); 0: that is unknown.
+
+    It is the time of the queue of `slowest_host`, or, where that is empty, until the
+    next attempt of hosts or URLs that have failed.
+    """
+    silent_host: str = ""
+    """The host of `oldest_request_s`."""
+
+    @property
+    def is_predictable(self) -> bool:
+        """Whether a rate of the past tells something of the time that is left.
+
+        It does not while hosts fail or refuse: how often they will is unknown.
+        """
+        return all(one.state in ("delay", "retry") for one in self.groups)
 
 
 NO_WAITS = Waits()

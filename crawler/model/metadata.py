@@ -77,6 +77,12 @@ EXTERNAL = "external"
 """
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
+SILENT_HOSTS = "silent host"
+"""By host that has not answered for `SILENT_S`: since when, and how many requests.
+
+The crawl that is at work writes them twice a second if they change, for those who
+watch it (`frontier/silent_hosts.py`). They mean nothing where no process works.
+"""
 BOOT = "boot"
 """Under "", while a run is under way: the boot id (`workspace/recovery.py`)."""
 CLOCKS = "clocks"

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from crawler.cli.terminal.formatting import (
     counted,
     echo_json,
+    estimate,
+    least_time,
     name_files,
     printable,
     terminal_width,
@@ -163,8 +165,8 @@ def _as_json(
         "records": str(records[-1]) if records else None,
         "records_bytes": size_of(records) if records else None,
         "speed": speed,
-        "slowest_host": status.slowest_host or None,
-        "least_s": round(status.least_s, 3),
+        "slowest_host": status.waits.slowest_host or None,
+        "least_s": round(status.waits.least_s, 3),
         "next_command": next_command(folder, status)
         if status.state == "stopped"
         else None,
@@ -196,9 +198,8 @@ def _as_text(
         yield f"  changes  {changes}"
     if status.pid is not None and speed is not None:
         yield f"  speed    {speed_text(status, speed, now)}"
-    if status.least_s:
-        least = show_seconds(status.least_s)
-        yield f"  time     at least {least} left for {status.slowest_host}"
+    if status.waits.least_s:
+        yield f"  time     {least_time(status.waits)}"
     if status.retries and status.next_retry is not None:
         due = max(0.0, status.next_retry - now)
         yield f"  retries  {status.retries:,}, the next in {show_seconds(due)}"
@@ -264,6 +265,8 @@ def speed_text(status: Status, speed: Speed, now: float) -> str:
     text = f"{speed.pages_per_s:.1f} pages/s"
     left = status.counts["queued"] - status.over_limit
     if speed.urls_per_s and left:
-        due = show_seconds(left / speed.urls_per_s)
-        text += f"; the URLs known now take about {due} more"
+        about_s = estimate(status.waits, left / speed.urls_per_s)
+        if about_s is not None:
+            due = show_seconds(about_s)
+            text += f"; the URLs known now take about {due} more"
     return text

@@ -15,7 +15,6 @@ from msgspec import Struct
 from crawler.cli.commands.status import recent_files
 from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.sqlite.lockfile import lock_holder
-from crawler.frontier.waits import group_waits
 from crawler.inspect.recent import Recent, read_recent
 from crawler.inspect.requests import request_counts
 from crawler.inspect.state import open_state
@@ -134,12 +133,11 @@ def _read(name: str) -> Served:
             now -= clock_shift(state, now)
             status = status_of(state, lock_holder(folder / STATE_FOLDER), MAX_HOSTS)
             assert status is not None  # `open_state` yields a crawl that has begun
-            groups = group_waits(state.host_groups(now), state.retry_counts(now), now)
             return CrawlView(
                 name,
                 now,
                 status,
-                Waits(groups, 0.0, status.slowest_host, status.least_s),
+                status.waits,
                 request_counts(state),
                 saved_at(state),
                 _recent(folder, status),

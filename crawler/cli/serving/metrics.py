@@ -151,7 +151,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[CrawlView], float | None]]] = {
     ),
     "orbweb_least_remaining_seconds": (
         "The queue of the slowest host takes at least this long; 0 without a delay.",
-        lambda view: view.status.least_s,
+        lambda view: view.waits.least_s,
     ),
 }
 """Name to help text and value. What ends in `_total` is a counter."""

@@ -14,7 +14,7 @@ from crawler.cli.commands.status import (
 )
 from crawler.cli.serving.crawls import CrawlView, NoCrawl, Served
 from crawler.cli.serving.html import Column, Html, document, join, table, tag
-from crawler.cli.terminal.formatting import waiting_text
+from crawler.cli.terminal.formatting import least_time, waiting_text
 from crawler.inspect.recent import Recent
 from crawler.inspect.status import Status, began_at
 from crawler.model.host import Waiting
@@ -91,9 +91,8 @@ def _header(view: CrawlView, back: Sequence[Html]) -> Html:
         lines.insert(0, headline(view.name, status))
     if status.pid is not None and view.recent and view.recent.speed:
         lines.append(speed_text(status, view.recent.speed, time.time()))
-    if status.least_s:
-        least = show_seconds(status.least_s)
-        lines.append(f"at least {least} left for {status.slowest_host}")
+    if status.waits.least_s:
+        lines.append(least_time(status.waits))
     return tag("header", *back, title, *(tag("p", line) for line in lines), id="head")
 
 

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from crawler.engine.stats import Snapshot
-from crawler.model.host import Waiting, Waits
+from crawler.model.host import SILENT_S, Waiting, Waits
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord, RedirectRecord, SkipRecord
 from crawler.model.units import show_bytes, show_seconds
@@ -22,8 +22,6 @@ LINE_INTERVAL_S = 10.0
 
 MAX_GROUPS = 5
 """Causes that are named; the others are counted."""
-SILENT_S = 3.0
-"""A request that is not answered for longer is waited for (seconds)."""
 _NEAR_S = 120.0
 
 STOPPING = (
@@ -61,8 +59,19 @@ def status_line(snapshot: Snapshot) -> str:
 
 
 def least_time(waits: Waits) -> str:
-    """The bound on the time left, and the host that sets it."""
-    return f"at least {show_seconds(waits.least_s)} left for {waits.slowest_host}"
+    """The bound on the time left, and the host that sets it, if it is one."""
+    host = f" for {waits.slowest_host}" if waits.slowest_host else ""
+    return f"at least {show_seconds(waits.least_s)} left{host}"
+
+
+def estimate(waits: Waits, about_s: float | None) -> float | None:
+    """The time left (seconds), of which `about_s` is that at the rate of the past.
+
+    It is not less than the bound. None: hosts fail or refuse, so that it is unknown.
+    """
+    if about_s is None or not waits.is_predictable:
+        return None
+    return max(about_s, waits.least_s)
 
 
 def waiting_text(waits: Waits, now: float) -> str:
@@ -77,7 +86,8 @@ def waiting_text(waits: Waits, now: float) -> str:
         parts.append(f"{counted(hosts, 'host')} and {counted(urls, 'URL')} more")
     if waits.oldest_request_s >= SILENT_S:
         silent = show_seconds(waits.oldest_request_s)
-        parts.append(f"no answer to a request for {silent}")
+        whose = f" ({waits.silent_host})" if waits.silent_host else ""
+        parts.append(f"no answer to a request for {silent}{whose}")
     return "; ".join(parts)
 
 

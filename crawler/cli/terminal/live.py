@@ -19,6 +19,7 @@ from rich.text import Text
 from crawler.cli.terminal.formatting import (
     STOPPING,
     Forecast,
+    estimate,
     printable,
     tallies,
     waiting_text,
@@ -153,10 +154,11 @@ def _head(
         speed.append(f"{snapshot.pages_per_s:.1f} pages/s  ")
         speed.append(f"{show_bytes(snapshot.bytes_per_s)}/s  ")
     speed.append(show_seconds(snapshot.elapsed_s), style="bold not dim")
-    if snapshot.waits.least_s > (seconds_left or 0.0):
+    about_s = estimate(snapshot.waits, seconds_left)
+    if about_s is not None and about_s > snapshot.waits.least_s:
+        speed.append(f"  about {show_seconds(about_s)} left")
+    elif snapshot.waits.least_s:
         speed.append(f"  at least {show_seconds(snapshot.waits.least_s)} left")
-    elif seconds_left is not None:
-        speed.append(f"  about {show_seconds(seconds_left)} left")
     row = Table.grid(expand=True, padding=(0, 2, 0, 0))
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     row.add_column(justify="right", no_wrap=True)

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 import hub
-from crawler.cli.terminal.formatting import waiting_text
+from crawler.cli.terminal.formatting import estimate, waiting_text
 from crawler.cli.terminal.result_line import result_line
 from crawler.engine.builder import Crawl, open_crawl
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
 from crawler.model.config import Config
+from crawler.model.host import Waits
+from crawler.model.metadata import SILENT_HOSTS
 from crawler.model.policy_config import LimitsConfig, PolitenessConfig
 from tests.helpers.simulated_hosts import CONNECT_TIMEOUT_S, Host, World
 
@@ -37,6 +39,11 @@ class Watcher:
         """The same at every other moment with URLs in the queue, with the time."""
         self.bounds: list[tuple[float, float]] = []
         """What the view and what `status` gives as the least time left (seconds)."""
+        self.predictions: list[tuple[Waits, Waits]] = []
+        """All that the view and `status` know of what is waited for."""
+        self.with_reason: list[tuple[int, int]] = []
+        """How many URLs have a reason, and how many are queued."""
+        self.details: list[list[str]] = []
 
     def watch(self) -> None:
         while True:
@@ -45,13 +52,17 @@ class Watcher:
 
     def _look(self) -> None:
         snapshot = self._crawl.snapshot()
-        status = read_status(self._folder / "state")
+        status = read_status(self._folder / "state", self._clock())
         assert status is not None
-        self.bounds.append((snapshot.waits.least_s, status.least_s))
+        self.bounds.append((snapshot.waits.least_s, status.waits.least_s))
+        self.predictions.append((snapshot.waits, status.waits))
         if not snapshot.queued:
             return
         with open_state(self._folder) as (state, config):
             found = why_waiting(state, status, config, self._clock())
+            with_reason = sum(one.urls for one in found if one.kind == "waits")
+            self.with_reason.append((with_reason, state.count("queued")))
+        self.details.append([one.detail for one in found if one.kind == "waits"])
         reasons = [one.reason for one in found if one.kind == "waits"]
         text = waiting_text(snapshot.waits, self._clock())
         self.waiting.append((self._clock(), text, reasons))
@@ -153,7 +164,7 @@ def test_a_request_without_an_answer_is_told(clock, tmp_path):
 
     hub.spawn(look)
     crawl.run()
-    assert seen == ["no answer to a request for 5.0 s"]
+    assert seen == ["no answer to a request for 5.0 s (bad.example)"]
 
 
 def test_a_crawl_delay_is_named_and_gives_the_bound_of_the_time(clock, tmp_path):
@@ -179,3 +190,61 @@ def test_the_bound_follows_the_limit_of_pages(clock, tmp_path):
     assert watcher.bounds[0][0] == pytest.approx(50.0, abs=10.0)
     assert [a for a, b in watcher.bounds if a != b] == []
     assert "45 URLs left" in line
+
+
+def test_each_queued_url_is_in_a_line_of_why(clock, tmp_path):
+    """20 hosts: 6 refuse, 2 do not answer, one is slow, and the others are at work."""
+    hosts = [Host(f"h{n:02}.example", pages=20) for n in range(20)]
+    for host in hosts[:4]:
+        host.refuses_always = 429, None
+    for host in hosts[4:6]:
+        host.refuses_always = 503, "9"
+    for host in hosts[6:8]:
+        host.dead = "silent"
+    hosts[8].latency = 2.0
+    watcher, _ = watched(hosts, tmp_path, clock)
+    assert len(watcher.with_reason) > 60
+    assert [one for one in watcher.with_reason if one[0] != one[1]] == []
+    silent = "h06.example, h07.example: 2 requests under way, the longest for"
+    assert any(silent in one for details in watcher.details for one in details)
+
+
+def test_the_only_url_of_a_host_that_does_not_answer_has_a_line(clock, tmp_path):
+    host, others = Host("bad.example"), [Host(f"h{n}.example", 50) for n in range(9)]
+    host.dead = "silent"
+    watcher, _ = watched([host, *others], tmp_path, clock)
+    shown = [one for details in watcher.details for one in details if "bad." in one]
+    assert "bad.example: 1 request under way, no answer for 4.9 s" in shown
+    assert [one for one in watcher.with_reason if one[0] != one[1]] == []
+
+
+def test_the_time_left_is_not_less_than_that_to_the_next_request(clock, tmp_path):
+    hosts = [Host(f"h{n}.example", pages=12) for n in range(12)]
+    for host in hosts[:6]:
+        host.refuses_always = 429, None
+    watcher, _ = watched(hosts, tmp_path, clock)
+    backing_off = alike = 0
+    for view, status in watcher.predictions:
+        for waits in (view, status):
+            due_s = [one.due_s for one in waits.groups if one.state == "backing off"]
+            assert waits.least_s >= max(due_s, default=0.0)
+            if due_s:
+                backing_off += 1
+                assert estimate(waits, 3600.0) is None
+        if _counts(view) == _counts(status):  # not between an answer and its commit
+            alike += 1
+            assert view.least_s == pytest.approx(status.least_s)
+    assert backing_off > 60
+    assert alike > 30
+
+
+def _counts(waits: Waits) -> list[tuple[str, str, int, int]]:
+    return [(one.state, one.cause, one.hosts, one.urls) for one in waits.groups]
+
+
+def test_a_crawl_that_is_over_leaves_no_silent_hosts(clock, tmp_path):
+    host = Host("bad.example")
+    host.dead = "silent"
+    watched([host], tmp_path, clock)
+    with open_state(tmp_path) as (state, _):
+        assert list(state.items(SILENT_HOSTS)) == []

@@ -23,7 +23,8 @@ from crawler.cli.terminal.formatting import (
 from crawler.cli.terminal.live import draw
 from crawler.cli.terminal.views import LineView, NoView, choose_view, follow
 from crawler.engine.stats import Snapshot
-from crawler.model.host import Waiting, Waits
+from crawler.frontier.waits import waits_of
+from crawler.model.host import Waiting, Waits, WaitState
 
 BUSY = Snapshot(
     elapsed_s=102.3,
@@ -188,6 +189,34 @@ def test_the_least_time_is_shown_if_the_forecast_is_less() -> None:
     assert "at least 9:00 left" in picture[0]
 
 
+@pytest.mark.parametrize(
+    ("state", "about_s", "shown"),
+    [
+        ("delay", 90.0, "about 1:30 left"),
+        ("retry", 5.0, "at least 13 s left"),
+        ("backing off", 90.0, "at least 13 s left"),
+        ("slowed down", 90.0, "at least 13 s left"),
+        ("parked", 90.0, "at least 13 s left"),
+    ],
+)
+def test_no_time_is_estimated_while_hosts_fail_or_refuse(
+    state: WaitState, about_s: float, shown: str
+) -> None:
+    groups = (Waiting(state, "429", 2, 9, 13.0),)
+    waits = waits_of(groups, ("h.test", 2.0), [("s.test", 4.0)], 60.0)
+    assert waits_of(groups, ("h.test", 2.0), [], None).least_s == 2.0
+    snapshot = msgspec.structs.replace(BUSY, waits=waits)
+    picture = screen(snapshot, 100, 30, about_s)
+    assert picture[0].endswith(shown)
+    assert "no answer to a request for 4.0 s (s.test)" in " ".join(picture)
+    assert "at least 13 s left" in status_line(snapshot)
+
+
+def test_a_parked_host_that_the_crawl_does_not_wait_for_sets_no_bound() -> None:
+    groups = (Waiting("parked", "timeout", 1, 9, 61.0),)
+    assert waits_of(groups, ("h.test", 2.0), [], 60.0).least_s == 2.0
+
+
 HOSTS = tuple((f"h{n}.test", n, 9, 1) for n in range(40))
 URLS = tuple(("page", f"https://h.test/{n}") for n in range(20))
 ERRORS = tuple((f"https://e.test/{n}", "reset", "gone") for n in range(10))
@@ -216,10 +245,12 @@ def test_the_height_of_the_terminal_is_used(width: int, height: int) -> None:
         assert any("https://e.test/9" in line for line in picture)
 
 
-def screen(snapshot: Snapshot, width: int, height: int) -> list[str]:
+def screen(
+    snapshot: Snapshot, width: int, height: int, about_s: float | None = None
+) -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=height, no_color=True)
-    console.print(draw("t", snapshot, None))
+    console.print(draw("t", snapshot, about_s))
     return stream.getvalue().splitlines()
 
 
