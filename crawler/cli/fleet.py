@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -173,15 +173,9 @@ def run_supervised(
             )
     if part is not None and summary.next_command is not None:
         summary = replace(summary, next_command=fleet.work_command(config.dir))
-    last = _last_error(supervisor.snapshot().last_errors, config.seeds)
-    report_end(reporter, summary, config, last)
+    errors = supervisor.snapshot().last_errors
+    report_end(reporter, summary, config, errors[-1][2] if errors else "")
     return summary
-
-
-def _last_error(errors: Sequence[tuple[str, str, str]], seeds: Collection[str]) -> str:
-    """The message of the last error of a seed, or else of another URL."""
-    of_seeds = [message for url, _code, message in errors if url in seeds]
-    return (of_seeds or [message for *_, message in errors] or [""])[-1]
 
 
 def _made_of_all(

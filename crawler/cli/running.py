@@ -136,10 +136,8 @@ class _Seen:
     def __init__(self, config: Config) -> None:
         url = config.login.url and parse_seed(config.login.url).url
         self._login_url = url.partition("?")[0]
-        self._seed_error = ""
-        """The message of the last error of a seed, also behind a redirect."""
-        self._page_error = ""
-        """The same of other pages."""
+        self.last_error = ""
+        """The message of the last error record of a page."""
         self._login_page = ""
         """Where a seed redirects to, if that looks like a login."""
         self._to_login = 0
@@ -147,23 +145,14 @@ class _Seen:
 
     def see(self, record: Record) -> None:
         if isinstance(record, ErrorRecord):
-            if record.for_type != "page":
-                return
-            if record.depth:
-                self._page_error = record.error_message
-            else:
-                self._seed_error = record.error_message
+            if record.for_type == "page":
+                self.last_error = record.error_message
         elif isinstance(record, RedirectRecord):
             target = record.location.partition("?")[0]
             if self._login_url:
                 self._to_login += target == self._login_url
             elif not record.depth and _LOGIN(target):
                 self._login_page = target
-
-    @property
-    def last_error(self) -> str:
-        """Why there is no page: what a seed met, or else what was behind the seeds."""
-        return self._seed_error or self._page_error
 
     def warnings(self) -> Iterator[str]:
         if self._login_page:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
 from crawler.model.reasons import FinishReason
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
+
+if TYPE_CHECKING:
+    from crawler.frontier.state_reader import UrlRow
 
 _LIMITS: tuple[FinishReason, ...] = ("limit_pages", "limit_time", "limit_bytes")
 
@@ -62,6 +65,11 @@ class Summary(Struct, frozen=True):
     """How many of these ended as an error."""
     external_not_checked: int = 0
     """Others that were not requested, since their address is not a public one."""
+    seed_error: str = ""
+    """The message of the last error of a seed: of this run, or of one before it.
+
+    Of those before only if the crawl has no page.
+    """
 
 
 def resident_bytes() -> int:
@@ -141,16 +149,27 @@ class RunReport:
         if failures or not (counts["error"] and matters):
             return failures
         from crawler.inspect.links import status_of_error  # for few resumes
+
+        return {(row.code or "", status_of_error(row)) for row in self._failed_seeds()}
+
+    def _failed_seeds(self) -> list[UrlRow]:
         from crawler.inspect.state import open_states
         from crawler.workspace.paths import state_folder
 
         with open_states(state_folder(self._config.dir)) as state:
-            failed = state.urls(("error",), (), ())
-            return {
-                (row.code or "", status_of_error(row))
-                for row in failed
+            return [
+                row
+                for row in state.urls(("error",), (), ())
                 if row.depth == 0 and row.destination == "page"
-            }
+            ]
+
+    def _seed_error(self) -> str:
+        """That of this run, or of runs before."""
+        counts = self._store.counts()
+        if counts["page"] or not counts["error"] or self._stats.seed_error:
+            return self._stats.seed_error
+        failed = self._failed_seeds()
+        return failed[-1].detail or "" if failed else ""
 
     def summary(self, reason: FinishReason, code: int) -> Summary:
         return Summary(
@@ -167,6 +186,7 @@ class RunReport:
             external=int(self._store.get(EXTERNAL, "urls") or 0),
             broken_external=int(self._store.get(EXTERNAL, "broken") or 0),
             external_not_checked=int(self._store.get(EXTERNAL, "not checked") or 0),
+            seed_error=self._seed_error(),
         )
 
     def _shells(self) -> tuple[int, bool]:

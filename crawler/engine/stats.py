@@ -100,6 +100,8 @@ class Stats:
         self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
         """(error_code, status) of the seeds that failed, also behind a redirect."""
+        self.seed_error = ""
+        """The message of the last of these."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
 
@@ -120,6 +122,7 @@ class Stats:
             )
             if record.depth == 0:
                 self.seed_failures[record.error_code, record.status] += 1
+                self.seed_error = record.error_message
 
     def snapshot(
         self,

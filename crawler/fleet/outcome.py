@@ -78,6 +78,9 @@ def summarise(
         external=external,
         broken_external=broken,
         external_not_checked=not_checked,
+        seed_error=next(
+            (one.summary.seed_error for one in ended if one.summary.seed_error), ""
+        ),
     )
 
 

@@ -72,7 +72,7 @@ def command(
     URLs left is audited as far as it is; --fail-on unfinished refuses that.
 
     \b
-    orbweb audit out --fail-on error,unfinished  for a pipeline: 8 if there are errors
+    orbweb audit out --fail-on error,unfinished      for a pipeline: 8 if so
     orbweb audit out --json | jq '.sections[] | select(.count > 0)'
     """
     with open_state(Path(folder)) as (state, config):

@@ -38,7 +38,11 @@ _ALWAYS_SHOWN = ("page", "image", "error")
 
 
 def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
-    """The line. `last_error` is the message of the URL that failed last."""
+    """The line.
+
+    `last_error`: the message of the page that failed last, for a crawl whose seeds led
+    on and to no page.
+    """
     took = show_seconds(summary.elapsed_s)
     return (
         f"{_ending(summary, config, last_error)}: {_numbers(summary)} in {took}. "
@@ -79,9 +83,10 @@ def _ending(summary: Summary, config: Config, last_error: str) -> str:
     ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
     if summary.exit_code == 9 and config.records.only_keep:
         ending = "Failed, nothing was kept"
-    if summary.exit_code in (4, 5, 6, 10) and last_error:
+    why = summary.seed_error or last_error
+    if summary.exit_code in (4, 5, 6, 10) and why:
         # Robots.txt is asked for first, so an unreachable host fails there.
-        ending += f" ({last_error.removeprefix('robots.txt: ')})"
+        ending += f" ({why.removeprefix('robots.txt: ')})"
     return ending
 
 

@@ -114,3 +114,19 @@ def test_a_failed_crawl_names_the_error_of_its_seed(
         "Failed, the seeds led to no page "
         "(plug-in tests.helpers.plugins:Raises: ZeroDivisionError: division by zero): "
     )
+
+
+def test_so_does_a_resume_that_did_not_ask_for_the_seed(
+    serve: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = serve(index=page(link("/gone", "/lost")))
+    out = str(tmp_path / "out")
+    plugin = ["--plugin", "tests.helpers.plugins:Raises"]
+    options = ["-d", out, "-w", "0", "-Q", "1", "--no-robots", *plugin]
+    run(["crawl", site.url("/"), *options])
+    assert {hit.target for hit in site.log} == {"/"}
+    assert run(["resume", out, "-Q", "none"]) == 10
+    assert (
+        "ZeroDivisionError: division by zero): "
+        in capfd.readouterr().err.splitlines()[-1]
+    )
