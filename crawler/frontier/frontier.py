@@ -65,7 +65,7 @@ class Statistics(Struct, frozen=True):
     next_due_s: float | None
     """Seconds until the next host or retry falls due; 0 if one is due now."""
     by_host: Mapping[str, tuple[int, int]]
-    """(queued, in flight) of each active host."""
+    """(queued, in flight) of each active host, and of hosts that `waits` has found."""
 
 
 class _WaitCount(Struct, frozen=True):
@@ -75,6 +75,8 @@ class _WaitCount(Struct, frozen=True):
     hosts: list[HostGroup]
     retries: list[RetryCount]
     slowest: tuple[str, float]
+    waiting: dict[str, tuple[int, int]]
+    """Some hosts, with the number of their queued URLs and no request."""
 
 
 class Frontier:
@@ -230,6 +232,7 @@ class Frontier:
         in_flight = {name: self._politeness.in_flight(name) for name in queues}
         waiting = self._store.claimed()
         due = self._hosts.next_due()
+        count = self._wait_count
         return Statistics(
             queued=queued,
             leased=leased,
@@ -239,7 +242,8 @@ class Frontier:
             hosts_active=len(queues),
             hosts_due=self._politeness.count_due(now),
             next_due_s=None if due == inf else max(0.0, due - now),
-            by_host={
+            by_host=({} if count is None else count.waiting)
+            | {
                 name: (waiting.get(name, 0) - queues[name].out, n)
                 for name, n in in_flight.items()
             },
@@ -283,7 +287,7 @@ class Frontier:
         self._may_be_silent = bool(silent)
 
     def _count_waits(self, now: float, pages_left: float) -> _WaitCount:
-        from crawler.frontier.waits import SLOWEST, UNLIMITED, slowest_of
+        from crawler.frontier.waits import MAX_SHOWN, SLOWEST, UNLIMITED, slowest_of
 
         store, config = self._store, self._config
         pages = UNLIMITED if pages_left == inf else int(pages_left)
@@ -295,6 +299,7 @@ class Frontier:
             slowest_of(
                 store.slowest_hosts(config, pages, SLOWEST), Controller(config), pages
             ),
+            {name: (urls, 0) for name, urls in store.waiting_hosts(now, MAX_SHOWN)},
         )
 
     def _notify(self) -> None:

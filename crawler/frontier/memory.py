@@ -247,6 +247,9 @@ class MemoryStore:
     def host_groups(self, now: float) -> list[HostGroup]:
         return memory_waits.host_groups(self._hosts.values(), now)
 
+    def waiting_hosts(self, now: float, limit: int) -> list[tuple[str, int]]:
+        return memory_waits.waiting_hosts(self._hosts, self._later, now, limit)
+
     def retry_counts(self, now: float) -> list[RetryCount]:
         return memory_waits.retry_counts(self._later, now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from crawler.frontier.memory_rows import HostRow, UrlRow
@@ -14,8 +15,7 @@ def host_groups(hosts: Iterable[HostRow], now: float) -> list[HostGroup]:
     groups: dict[tuple[str, bool, bool, bool], list[HostRow]] = {}
     for host in hosts:
         throttle = host.throttle
-        soon = 0.0 if throttle.failure_code or host.parked else SOON_S
-        if host.has_work(images_only=False) and host.ready_at > now + soon:
+        if _waits(host, now):
             key = (
                 throttle.failure_code,
                 host.parked,
@@ -32,6 +32,28 @@ def host_groups(hosts: Iterable[HostRow], now: float) -> list[HostGroup]:
         )
         for key, group in sorted(groups.items())
     ]
+
+
+def _waits(host: HostRow, now: float) -> bool:
+    """Whether it has work and is not due, nor soon if it keeps a delay."""
+    soon = 0.0 if host.throttle.failure_code or host.parked else SOON_S
+    return host.has_work(images_only=False) and host.ready_at > now + soon
+
+
+def waiting_hosts(
+    hosts: Mapping[str, HostRow],
+    later: Iterable[tuple[float, int, UrlRow]],
+    now: float,
+    limit: int,
+) -> list[tuple[str, int]]:
+    retries = Counter(url.host for at, _, url in later if at > now)
+    found = [
+        (name, sum(host.waiting.values()) + retries[name])
+        for name, host in hosts.items()
+        if retries[name] or _waits(host, now)
+    ]
+    found.sort(key=lambda one: -one[1])
+    return found[:limit]
 
 
 def retry_counts(

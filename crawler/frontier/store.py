@@ -242,6 +242,13 @@ class HostTable(Protocol):
         """
         ...
 
+    def waiting_hosts(self, now: float, limit: int) -> list[tuple[str, int]]:
+        """Hosts of `host_groups` and of `retry_counts`, and how many URLs each has.
+
+        Those with the most URLs come first. Reads all hosts.
+        """
+        ...
+
     def retry_counts(self, now: float) -> list[RetryCount]:
         """URLs that wait for another attempt later than `now`, by failure.
 

@@ -32,6 +32,8 @@ One that failed or refused waits until it is due.
 UNLIMITED = 1 << 62
 SLOWEST = 100
 """Hosts with the longest queues of which the bound is taken."""
+MAX_SHOWN = 40
+"""Hosts that wait of which the view knows the names."""
 MAX_RETRIES = 2_000
 """Retries that are counted by cause, the first that fall due."""
 

@@ -129,6 +129,15 @@ class SqliteHostTable(StorePart):
         return host_groups(self._db, now)
 
     @translate_sqlite_errors
+    def waiting_hosts(self, now: float, limit: int) -> list[tuple[str, int]]:
+        from crawler.frontier.sqlite.host_waits import waiting_hosts
+
+        self._begin()
+        self._hosts.flush()
+        self._updates.flush()
+        return waiting_hosts(self._db, now, limit)
+
+    @translate_sqlite_errors
     def retry_counts(self, now: float) -> list[RetryCount]:
         from crawler.frontier.sqlite.host_waits import retry_counts
 

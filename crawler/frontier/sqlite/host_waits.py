@@ -37,6 +37,16 @@ SELECT coalesce(code, ''), count(*), min(due) FROM (
     SELECT retry_at AS due, seq FROM retry WHERE retry_at > ? ORDER BY 1 LIMIT ?
 ) JOIN url USING (seq) GROUP BY 1
 """
+_HOSTS = f"""
+WITH later AS (
+    SELECT host_id, count(*) AS urls FROM (
+        SELECT seq FROM retry WHERE retry_at > :now ORDER BY retry_at LIMIT :retries
+    ) JOIN url USING (seq) GROUP BY 1
+)
+SELECT name, pages + images + coalesce(later.urls, 0)
+FROM host LEFT JOIN later USING (host_id)
+WHERE later.urls > 0 OR ({_WAITS}) ORDER BY 2 DESC, host_id LIMIT :limit
+"""
 # The interval is that of `Controller.interval`.
 _SLOWEST = f"""
 SELECT name, pages, images, ready_at, {THROTTLE} FROM host
@@ -53,6 +63,14 @@ def host_groups(db: sqlite3.Connection, now: float) -> list[HostGroup]:
         HostGroup(code, bool(parked), bool(slowed), bool(delayed), *numbers)
         for code, parked, slowed, delayed, *numbers in db.execute(_GROUPS, {"now": now})
     ]
+
+
+def waiting_hosts(
+    db: sqlite3.Connection, now: float, limit: int
+) -> list[tuple[str, int]]:
+    """Hosts that are not due, or have URLs to try again, and their queued URLs."""
+    values = {"now": now, "retries": MAX_RETRIES, "limit": limit}
+    return db.execute(_HOSTS, values).fetchall()
 
 
 def names_of_group(

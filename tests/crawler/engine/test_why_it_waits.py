@@ -39,6 +39,8 @@ class Watcher:
         """The same at every other moment with URLs in the queue, with the time."""
         self.bounds: list[tuple[float, float]] = []
         """What the view and what `status` gives as the least time left (seconds)."""
+        self.tables: list[set[str]] = []
+        """The hosts that the view shows."""
         self.predictions: list[tuple[Waits, Waits]] = []
         """All that the view and `status` know of what is waited for."""
         self.with_reason: list[tuple[int, int]] = []
@@ -56,6 +58,7 @@ class Watcher:
         assert status is not None
         self.bounds.append((snapshot.waits.least_s, status.waits.least_s))
         self.predictions.append((snapshot.waits, status.waits))
+        self.tables.append({host for host, *_ in snapshot.hosts_top})
         if not snapshot.queued:
             return
         with open_state(self._folder) as (state, config):
@@ -248,3 +251,14 @@ def test_a_crawl_that_is_over_leaves_no_silent_hosts(clock, tmp_path):
     watched([host], tmp_path, clock)
     with open_state(tmp_path) as (state, _):
         assert list(state.items(SILENT_HOSTS)) == []
+
+
+def test_a_host_that_only_waits_is_in_the_table_of_hosts(clock, tmp_path):
+    parked, retried = Host("parked.example"), Host("retried.example")
+    parked.robots_status = 503
+    retried.refuses_always = 503, "20"
+    busy = Host("busy.example", pages=60)
+    watcher, _ = watched([parked, retried, busy], tmp_path, clock)
+    names = {host.name for host in (parked, busy)}
+    assert [shown for shown in watcher.tables[2:25] if not names <= shown] == []
+    assert [s for s in watcher.tables[2:15] if "retried.example" not in s] == []

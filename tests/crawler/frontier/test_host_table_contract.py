@@ -168,6 +168,26 @@ def test_waiting_hosts_are_counted_by_what_they_wait_for(store: Store) -> None:
     assert store.host_groups(90.0) == []
 
 
+def test_waiting_hosts_have_names_also_with_a_url_to_try_again_only(
+    store: Store,
+) -> None:
+    store.add([found(str(n), host="a") for n in range(3)], 0.0)
+    store.add([found("1", host=host) for host in "bcd"], 0.0)
+    leases = {lease.host: lease for lease in lease_all(store, 0.0)}
+    store.retry(leases["b.example"], 9.0, "reset", "gone")
+    for host in "acd":
+        store.set_throttle(
+            f"{host}.example", HostThrottle(failures=3, failure_code="read_timeout")
+        )
+    store.park("a.example", 90.0)
+    store.block("c.example", 5.0)
+    waiting = [("a.example", 3), ("b.example", 1), ("c.example", 1)]
+    assert store.waiting_hosts(1.0, 9) == waiting
+    assert store.waiting_hosts(1.0, 1) == waiting[:1]
+    assert store.waiting_hosts(5.0, 9) == waiting[:2]
+    assert store.waiting_hosts(9.0, 9) == waiting[:1]
+
+
 def test_retries_are_counted_by_what_failed(store: Store) -> None:
     store.add([found(str(n)) for n in range(4)], 0.0)
     one, two, three, _ = lease_all(store, 0.0)
