@@ -61,6 +61,7 @@ def command(
     """
     grouped = (broken or redirects or external) and to is None and source is None
     with open_state(Path(folder)) as (state, config):
+        part = unfinished(folder, state.count("queued"))
         to_url = find_typed(state, config, to, "--to") if to else None
         from_url = find_typed(state, config, source, "--from") if source else None
         chosen = Chosen(broken, redirects, external, to_url, from_url)
@@ -75,7 +76,7 @@ def command(
                 _print_total(total, shown[0] if shown[0] < links else None, "link")
             if to_url and not to_url.row and not links:
                 click.echo(f"orbweb: the crawl does not know {to_url.url}", err=True)
-        if part := unfinished(folder, state.count("queued")):
+        if part:
             click.echo(f"orbweb: {part}", err=True)
         if unread := state.pages_without_links():
             click.echo(
