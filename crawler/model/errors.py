@@ -262,7 +262,7 @@ class UsageError(Stop):
         ...     crawl("https://example.com/", max_pages=0)
         ... except UsageError as error:
         ...     print(error)
-        max_pages: expected a whole number >= 1 (0)
+        max_pages: expected a whole number >= 1 (0); none means no limit, or no value
     """
 
     exit_code = 2
