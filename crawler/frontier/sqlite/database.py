@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import wraps
@@ -39,6 +40,8 @@ APPLICATION_ID = 0x4F726277  # "Orbw"
 _CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 4096
 _BUSY_S = 10.0
+_SHARED_BUSY_S = 30.0
+_RETRY_S = 0.01
 
 _FULL = "the disk is full; make room, then `orbweb resume`"
 _REFUSED = "it can't be written; check its owner and mode, then `orbweb resume`"
@@ -172,6 +175,46 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
     return _open(path, address, _check)
 
 
+def open_shared(path: Path, synchronous: str, schema: str) -> sqlite3.Connection:
+    """A database that several processes may open, and so create, at the same moment.
+
+    Each statement waits for the others; `schema` must change nothing that is there.
+    Raises OutputError or StateError.
+    """
+    create_private_file(path)
+    with ExitStack() as undo:
+        try:
+            db = sqlite3.connect(path, timeout=_SHARED_BUSY_S, isolation_level=None)
+            undo.callback(db.close)
+            _use_log(db)
+            db.execute(f"PRAGMA synchronous = {synchronous}")
+            db.executescript(schema)
+        except sqlite3.Error as error:
+            raise translate(error, str(path)) from error
+        undo.pop_all()
+        return db
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    """Set the journal mode WAL.
+
+    SQLite reads the file before it asks for the lock to write, and does not wait for
+    that while another connection has it, since the two might wait for each other
+    (https://www.sqlite.org/c3ref/busy_handler.html). So we begin again.
+    """
+    end = time.monotonic() + _SHARED_BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > end:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
+
+
 def sync_commits(folder: Path) -> None:
     """Make what the store in `folder` has committed durable: nothing waits in the log.
 
@@ -214,7 +257,7 @@ def _open(
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA synchronous = NORMAL")
     if _is_empty(db):
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_log(db)
         _create(db)
     _check(db, path)
     if (version := _version(db)) != FORMAT:

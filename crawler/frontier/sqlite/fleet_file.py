@@ -21,12 +21,10 @@ from crawler.frontier.sqlite.database import (
     FLEET_FILE,
     SHARED_CONTENTS,
     STATE_FOLDER,
+    open_shared,
     translate,
 )
-from crawler.frontier.sqlite.private_folder import (
-    create_private_file,
-    open_private_folder,
-)
+from crawler.frontier.sqlite.private_folder import open_private_folder
 from crawler.model.errors import StateError, UsageError
 from crawler.model.shards import Layout, Session, Shard
 
@@ -35,7 +33,6 @@ _FILES = tuple(
     for name in (FLEET_FILE, SHARED_CONTENTS)
     for end in ("", "-wal", "-shm")
 )
-_BUSY_S = 30.0
 
 Kind = Literal["pages", "bytes"]
 
@@ -106,14 +103,7 @@ class FleetFile:
     def __init__(self, folder: Path) -> None:
         state = folder / STATE_FOLDER
         open_private_folder(state, _FILES)
-        create_private_file(state / FLEET_FILE)
-        with _explained():
-            self._db = sqlite3.connect(
-                state / FLEET_FILE, timeout=_BUSY_S, isolation_level=None
-            )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        self._db = open_shared(state / FLEET_FILE, "FULL", _SCHEMA)
 
     def close(self) -> None:
         self._db.close()

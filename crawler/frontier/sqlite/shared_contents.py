@@ -11,22 +11,19 @@ Two shards that meet the same bytes within the same moment may both keep them un
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from crawler.frontier.sqlite.database import SHARED_CONTENTS, translate
-from crawler.frontier.sqlite.private_folder import create_private_file
+from crawler.frontier.sqlite.database import SHARED_CONTENTS, open_shared
 from crawler.frontier.store import Content
 
 NOWHERE = "images/-"
 """Stands for the path of a file that is not there yet; no crawl names one so."""
-_BUSY_S = 30.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS content (
     sha256 TEXT PRIMARY KEY, shard INTEGER NOT NULL, path TEXT, url TEXT
-) WITHOUT ROWID
+) WITHOUT ROWID;
 """
 _FIND = "SELECT path, url FROM content WHERE sha256 = ? AND shard != ?"
 _CLAIM = "INSERT OR IGNORE INTO content VALUES (?, ?, NULL, ?)"
@@ -39,15 +36,7 @@ class SharedContents:
 
     def __init__(self, folder: Path, shard: int) -> None:
         self._shard = shard
-        path = folder / SHARED_CONTENTS
-        create_private_file(path)
-        try:
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute(_SCHEMA)
-        except sqlite3.Error as error:
-            raise translate(error, str(path)) from error
+        self._db = open_shared(folder / SHARED_CONTENTS, "NORMAL", _SCHEMA)
 
     def find(self, sha256: str) -> Content | None:
         """The content as another shard has it. Its path may be NOWHERE."""

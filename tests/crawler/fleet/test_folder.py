@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ from crawler.engine.packing import pack_archive
 from crawler.engine.uploading import Uploading
 from crawler.fleet.messages import Ended
 from crawler.fleet.outcome import summarise
-from crawler.frontier.sqlite.database import shard_folder
+from crawler.frontier.sqlite.database import open_shared, shard_folder
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.shared_contents import NOWHERE, SharedContents
@@ -169,6 +170,15 @@ def test_the_file_of_another_shard_is_named_once_its_record_is_committed(tmp_pat
     assert other.find("ab") == Content("images/part-000/1.png", None)
     mine.close()
     other.close()
+
+
+def test_two_processes_may_make_a_file_at_the_same_moment(tmp_path, monkeypatch):
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(time, "sleep", lambda seconds: other.rollback())
+        with closing(open_shared(path, "FULL", "CREATE TABLE a (b)")) as db:
+            assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("number", [0, 17])
