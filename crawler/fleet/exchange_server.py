@@ -19,7 +19,7 @@ from crawler.frontier.mail import Mark
 from crawler.model.errors import Stop
 from crawler.model.shards import Layout
 
-VERSION = 1
+VERSION = 2
 """That of what is kept at the server, and how."""
 
 
@@ -100,6 +100,17 @@ class Arrival(NamedTuple):
     post: Post
 
 
+class Receipt(NamedTuple):
+    """What a receiver tells a sender of its mail."""
+
+    taken: Mark
+    """The last message that is on the disk of the receiver."""
+    kept: Mark
+    """The last one that the receiver has also if its disk is lost."""
+    opening: int
+    """The epoch of the receiver: with another one it may have gone back in time."""
+
+
 START = ""
 """The place before all mail of a shard."""
 
@@ -119,14 +130,14 @@ class MailServer(Protocol):
         """The next mail of some shards, of each what is after a place."""
         ...
 
-    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Receipt], upto: str) -> None:
         """Tell senders what of theirs a shard has; forget its mail up to a place.
 
         Raises as `post`.
         """
         ...
 
-    def safe_of(self, shard: int) -> dict[int, Mark]:
+    def safe_of(self, shard: int) -> dict[int, Receipt]:
         """What the receivers of a shard's mail have told, by receiver."""
         ...
 
@@ -193,6 +204,13 @@ class LeaseServer(Protocol):
         """
         ...
 
+    def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
+        """Take a shard whose state was in the folder `home`, which is lost.
+
+        False if it is leased, or if its home is another one by now.
+        """
+        ...
+
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         """Make leases last `ttl_s` from now; the shards of which that is not possible.
 
@@ -211,6 +229,17 @@ class LeaseServer(Protocol):
 
     def reports(self) -> dict[int, bytes]:
         """How all shards stand, by their last reports."""
+        ...
+
+    def set_snapshot(self, lease: Lease, taken_at: float) -> None:
+        """Tell when the last snapshot of a shard was taken (seconds since the epoch).
+
+        It changes nothing once the lease has ended.
+        """
+        ...
+
+    def snapshots(self) -> dict[int, float]:
+        """When the last snapshots of shards were taken."""
         ...
 
     def set_over(self) -> None:

@@ -4,6 +4,11 @@ What is in an outbox is posted, and posted again while the receiver does not say
 has it: when the server was away, since it may have lost it, and else after a time,
 which grows while the receiver is away. No more than WINDOW messages for a receiver are
 under way, so that a server holds little for a machine that is switched off.
+
+What a receiver has on its disk is not posted again. It stays in the outbox until the
+receiver has it also without that disk: where shards have snapshots (`snapshots.py`),
+until it is in one. A receiver that was opened again says so, and gets all that it has
+not.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from crawler.fleet.exchange_server import (
     Lease,
     MailServer,
     Post,
+    Receipt,
 )
 from crawler.frontier.mail import Mailbox, Mark, Message, mail_is_lost
 
@@ -40,16 +46,23 @@ class _Way:
         self.epoch = epoch
         self.acked = 0
         self.posted = 0
+        self.opening = 0
+        """That of the receiver, as it has told last; 0 if it has told nothing."""
         self.moved_at = 0.0
         """When the receiver had told something new, or was first sent something."""
         self.patience = RESEND_S
 
-    def tell(self, mark: Mark, now: float) -> None:
-        """The receiver has all up to here."""
-        if mark.epoch == self.epoch and mark.number > self.acked:
-            self.acked = mark.number
+    def tell(self, receipt: Receipt, now: float) -> None:
+        """The receiver has told what it has taken."""
+        mark = receipt.taken
+        number = mark.number if mark.epoch == self.epoch else 0
+        if self.opening not in (0, receipt.opening) and number < self.acked:
+            self.acked = self.posted = number
+        elif number > self.acked:
+            self.acked = number
             self.posted = max(self.posted, self.acked)
             self.moved_at, self.patience = now, RESEND_S
+        self.opening = receipt.opening
 
     def repeat(self, now: float) -> None:
         """Post again what the receiver has said nothing of for too long."""
@@ -61,8 +74,9 @@ class _Way:
 class ServerCarrier:
     """Carries the mail of the shards of one process, which hold `leases`, by shard.
 
-    `clock` is in seconds. What the server can't do now is done later; so only LeaseLost
-    is raised, and StateError for mail that is lost for ever.
+    `clock` is in seconds. `kept`: by shard and sender, what is in the last snapshot;
+    None without snapshots. What the server can't do now is done later; so only
+    LeaseLost is raised, and StateError for mail that is lost for ever.
     """
 
     def __init__(
@@ -71,11 +85,13 @@ class ServerCarrier:
         leases: Mapping[int, Lease],
         clock: Callable[[], float],
         poll_s: float = POLL_S,
+        kept: Mapping[int, Mapping[int, Mark]] | None = None,
     ) -> None:
         self._server = server
         self._leases = leases
         self._clock = clock
         self._poll_s = poll_s
+        self._kept = kept
         self._read_at = self._away_until = -1.0
         self._ways: dict[tuple[int, int], _Way] = {}
         self._epochs: dict[int, int] = {}
@@ -83,7 +99,7 @@ class ServerCarrier:
         self._places = dict.fromkeys(leases, START)
         self._came: dict[int, list[Arrival]] = {}
         self._unsafe: dict[int, deque[Arrival]] = {one: deque() for one in leases}
-        self._told: dict[int, dict[int, Mark]] = {one: {} for one in leases}
+        self._told: dict[int, dict[int, Receipt]] = {one: {} for one in leases}
 
     def send(self, mail: Mailbox) -> None:
         now = self._clock()
@@ -118,8 +134,9 @@ class ServerCarrier:
 
     def tell_safe(self, mail: Mailbox, safe: Mapping[int, Mark]) -> None:
         told = self._told[mail.shard]
+        receipts = self._receipts(mail, safe)
         news = {
-            source: mark for source, mark in safe.items() if told.get(source) != mark
+            source: one for source, one in receipts.items() if told.get(source) != one
         }
         waiting, upto = self._unsafe[mail.shard], START
         while waiting and waiting[0].post.mark <= safe.get(
@@ -132,18 +149,25 @@ class ServerCarrier:
                 told.update(news)
 
     def acknowledgements(self, mail: Mailbox) -> Sequence[tuple[int, Mark]]:
-        found: dict[int, Mark] = {}
+        found: dict[int, Receipt] = {}
         now = self._clock()
         if now >= self._away_until:
             self._ask(lambda: found.update(self._server.safe_of(mail.shard)))
-        for by, mark in found.items():
-            self._way(mail, by).tell(mark, now)
-        return [*found.items()]
+        for by, receipt in found.items():
+            self._way(mail, by).tell(receipt, now)
+        return [(by, receipt.kept) for by, receipt in found.items()]
 
     def close(self) -> None:
         """The server is closed by who has made it."""
 
     # Inside
+
+    def _receipts(self, mail: Mailbox, safe: Mapping[int, Mark]) -> dict[int, Receipt]:
+        kept = safe if self._kept is None else self._kept.get(mail.shard, {})
+        return {
+            source: Receipt(mark, kept.get(source, Mark()), mail.epoch)
+            for source, mark in safe.items()
+        }
 
     def _of(self, mail: Mailbox) -> Lease:
         return self._leases[mail.shard]

@@ -53,6 +53,16 @@ redis.call('HDEL', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[6], ARGV[5], ARGV[1])
 return ''
 """
+TAKE_OVER = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('HGET', KEYS[3], ARGV[5]) ~= ARGV[6] then return 0 end
+redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
+redis.call('HDEL', KEYS[4], ARGV[5])
+redis.call('HSET', KEYS[5], ARGV[5], ARGV[1])
+return 1
+"""
 RENEW = """
 local mine = ARGV[1] .. ' ' .. ARGV[2]
 local held = redis.call('GET', KEYS[1])

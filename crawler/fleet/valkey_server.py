@@ -25,6 +25,7 @@ from crawler.fleet.exchange_server import (
     LeaseLost,
     Owner,
     Post,
+    Receipt,
     SharedCrawl,
 )
 from crawler.fleet.valkey_scripts import (
@@ -34,6 +35,7 @@ from crawler.fleet.valkey_scripts import (
     RENEW,
     REPORT,
     TAKE,
+    TAKE_OVER,
     TELL_SAFE,
 )
 from crawler.frontier.mail import Mark
@@ -105,7 +107,7 @@ class ValkeyServer:
         self._post, self._tell_safe = register(POST), register(TELL_SAFE)
         self._take, self._renew = register(TAKE), register(RENEW)
         self._release, self._report = register(RELEASE), register(REPORT)
-        self._begin = register(BEGIN)
+        self._begin, self._take_over = register(BEGIN), register(TAKE_OVER)
 
     def close(self) -> None:
         self._pool.disconnect()
@@ -137,19 +139,19 @@ class ValkeyServer:
             for key, entries in found
         }
 
-    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Receipt], upto: str) -> None:
         keys = [self._lease(lease.shard), self._key(f"mail:{lease.shard}")]
         keys += [self._key(f"safe:{source}") for source in safe]
-        marks = [f"{mark.epoch} {mark.number}" for mark in safe.values()]
+        receipts = [_encode_receipt(one) for one in safe.values()]
         with self._asking():
             place = upto and _after(upto)
-            arguments: list[Any] = [lease.token, place, lease.shard, *marks]
+            arguments: list[Any] = [lease.token, place, lease.shard, *receipts]
             self._check(lease, self._tell_safe(keys, arguments))
 
-    def safe_of(self, shard: int) -> dict[int, Mark]:
+    def safe_of(self, shard: int) -> dict[int, Receipt]:
         with self._asking():
             found = self._client.hgetall(self._key(f"safe:{shard}"))
-        return {int(by): Mark(*map(int, mark.split())) for by, mark in found.items()}
+        return {int(by): _receipt_of(one) for by, one in found.items()}
 
     # The crawl
 
@@ -191,6 +193,7 @@ class ValkeyServer:
 
     def remove(self, shards: int) -> None:
         names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
+        names.append("snapshots")
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
         with self._asking():
@@ -250,6 +253,12 @@ class ValkeyServer:
             found = self._take(keys, arguments)
         return _owner(found) if found else None
 
+    def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
+        names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "tokens")
+        arguments = [*_lease_arguments(lease, owner, ttl_s), home]
+        with self._asking():
+            return bool(self._take_over([*map(self._key, names)], arguments))
+
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         leases = [*leases]
         with self._asking(), self._client.pipeline(transaction=False) as pipe:
@@ -276,6 +285,16 @@ class ValkeyServer:
             arguments += [lease.token, lease.shard, content]
         with self._asking():
             self._report(keys, arguments)
+
+    def set_snapshot(self, lease: Lease, taken_at: float) -> None:
+        keys = [self._key("snapshots"), self._lease(lease.shard)]
+        with self._asking():
+            self._report(keys, [lease.token, lease.shard, repr(taken_at)])
+
+    def snapshots(self) -> dict[int, float]:
+        with self._asking():
+            found = self._client.hgetall(self._key("snapshots"))
+        return {int(shard): float(taken_at) for shard, taken_at in found.items()}
 
     def reports(self) -> dict[int, bytes]:
         with self._asking():
@@ -327,6 +346,16 @@ class _Versioned(msgspec.Struct):
 def _post_of(fields: Mapping[bytes, bytes]) -> Post:
     mark = Mark(int(fields[b"e"]), int(fields[b"n"]))
     return Post(int(fields[b"s"]), mark, int(fields[b"f"]), fields[b"b"])
+
+
+def _encode_receipt(receipt: Receipt) -> str:
+    numbers = (*receipt.taken, *receipt.kept, receipt.opening)
+    return " ".join(map(str, numbers))
+
+
+def _receipt_of(content: bytes) -> Receipt:
+    epoch, number, kept_epoch, kept_number, opening = map(int, content.split())
+    return Receipt(Mark(epoch, number), Mark(kept_epoch, kept_number), opening)
 
 
 def _after(place: str) -> str:

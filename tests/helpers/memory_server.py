@@ -15,9 +15,9 @@ from crawler.fleet.exchange_server import (
     LeaseLost,
     Owner,
     Post,
+    Receipt,
     SharedCrawl,
 )
-from crawler.frontier.mail import Mark
 
 SETTLING_S = 60.0
 
@@ -34,7 +34,8 @@ class _Data:
         self.reports: dict[int, bytes] = {}
         self.mail: dict[int, list[Arrival]] = {}
         self.tokens: dict[int, str] = {}
-        self.safe: dict[int, dict[int, Mark]] = {}
+        self.snapshots: dict[int, float] = {}
+        self.safe: dict[int, dict[int, Receipt]] = {}
 
 
 class MemoryServer:
@@ -83,15 +84,15 @@ class MemoryServer:
         }
         return {shard: arrivals for shard, arrivals in found.items() if arrivals}
 
-    def tell_safe(self, lease: Lease, safe: Mapping[int, Mark], upto: str) -> None:
+    def tell_safe(self, lease: Lease, safe: Mapping[int, Receipt], upto: str) -> None:
         self._begin_call()
         self._check(lease)
-        for source, mark in safe.items():
-            self.data.safe.setdefault(source, {})[lease.shard] = mark
+        for source, receipt in safe.items():
+            self.data.safe.setdefault(source, {})[lease.shard] = receipt
         mail = self.data.mail.get(lease.shard, [])
         self.data.mail[lease.shard] = [one for one in mail if one.place > upto]
 
-    def safe_of(self, shard: int) -> dict[int, Mark]:
+    def safe_of(self, shard: int) -> dict[int, Receipt]:
         self._begin_call()
         return dict(self.data.safe.get(shard, {}))
 
@@ -179,6 +180,27 @@ class MemoryServer:
         self.data.reports.pop(lease.shard, None)
         self.data.tokens[lease.shard] = lease.token
         return None
+
+    def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
+        self._begin_call()
+        data, shard = self.data, lease.shard
+        is_held = self._held(shard) is not None
+        if data.crawl is None or is_held or data.homes.get(shard) != home:
+            return False
+        data.homes[shard] = owner.home
+        data.leases[shard] = lease, owner, self._clock() + ttl_s
+        data.reports.pop(shard, None)
+        data.tokens[shard] = lease.token
+        return True
+
+    def set_snapshot(self, lease: Lease, taken_at: float) -> None:
+        self._begin_call()
+        if self._holds(lease):
+            self.data.snapshots[lease.shard] = taken_at
+
+    def snapshots(self) -> dict[int, float]:
+        self._begin_call()
+        return dict(self.data.snapshots)
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         self._begin_call()

@@ -23,6 +23,7 @@ from crawler.fleet.exchange_server import (
     LeaseLost,
     Owner,
     Post,
+    Receipt,
     SharedCrawl,
 )
 from crawler.fleet.valkey_server import ValkeyServer
@@ -100,7 +101,7 @@ def test_an_owner_that_slept_past_its_lease_tells_nothing(server):
     with pytest.raises(LeaseLost):
         server.post(LEASE, {1: [POST]})
     with pytest.raises(LeaseLost):
-        server.tell_safe(LEASE, {1: Mark(1, 1)}, "")
+        server.tell_safe(LEASE, {1: Receipt(Mark(1, 1), Mark(1, 1), 5)}, "")
     server.report({LEASE: b"asleep", NEWER: b"now"})
     server.release([LEASE])
     assert server.renew([LEASE], ONE, TTL_S) == [2]
@@ -143,10 +144,14 @@ def test_mail_is_forgotten_up_to_a_place(server):
     assert [one.post for one in arrivals[2]] == posts
     assert len(arrivals[3]) == 1
     assert len(server.read({2: arrivals[2][2].place})[2]) == 1
-    server.tell_safe(LEASE, {0: Mark(7, 3), 1: Mark(5, 9)}, arrivals[2][2].place)
+    receipts = {
+        0: Receipt(Mark(7, 3), Mark(7, 1), 11),
+        1: Receipt(Mark(5, 9), Mark(), 11),
+    }
+    server.tell_safe(LEASE, receipts, arrivals[2][2].place)
     assert [one.post for one in server.read({2: ""})[2]] == posts[3:]
-    assert server.safe_of(0) == {2: Mark(7, 3)}
-    assert server.safe_of(1) == {2: Mark(5, 9)}
+    assert server.safe_of(0) == {2: receipts[0]}
+    assert server.safe_of(1) == {2: receipts[1]}
 
 
 def test_a_server_without_memory_is_told_what_it_knew(server):
@@ -255,3 +260,36 @@ def test_what_is_no_address(text):
     ) as caught:
         parse_address(text, {})
     assert "secret" not in str(caught.value)
+
+
+def test_a_shard_whose_machine_is_gone_is_taken_over_once(server):
+    begun(server)
+    assert server.take(LEASE, ONE, TTL_S) is None
+    server.report({LEASE: b"one"})
+    assert not server.take_over(NEWER, TWO, TTL_S, ONE.home), "it is at work"
+    server.release([LEASE])
+    assert not server.take_over(NEWER, TWO, TTL_S, "another home")
+    assert server.take_over(NEWER, TWO, TTL_S, ONE.home)
+    assert server.homes() == {2: TWO.home}
+    assert server.owners(4) == {2: TWO}
+    assert server.tokens() == {2: NEWER.token}
+    assert server.reports() == {}
+    assert server.take(Lease(2, "c3"), ONE, TTL_S, has_state=True) == TWO
+    server.release([NEWER])
+    refused = server.take(Lease(2, "d4"), ONE, TTL_S, has_state=True)
+    assert refused is not None
+    assert refused.home == TWO.home
+    assert not server.take_over(Lease(2, "e5"), ONE, TTL_S, ONE.home)
+
+
+def test_an_owner_tells_when_its_snapshot_was_taken(server):
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    server.set_snapshot(LEASE, 1.8e9)
+    assert server.snapshots() == {2: 1.8e9}
+    server.release([LEASE])
+    server.take(NEWER, ONE, TTL_S)
+    server.set_snapshot(LEASE, 1.9e9)
+    assert server.snapshots() == {2: 1.8e9}, "that lease has ended"
+    server.remove(4)
+    assert server.snapshots() == {}

@@ -15,6 +15,8 @@ from crawler.fleet.server_carrier import (
     WINDOW,
     ServerCarrier,
 )
+from crawler.frontier.mail import Mark
+from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.shard_store import ShardStore
 from crawler.model.shards import Layout, Owners
 from tests.helpers.frontier import found
@@ -150,3 +152,32 @@ def test_an_owner_without_its_lease_sends_nothing(pair):
     with pytest.raises(LeaseLost, match="does not hold shard 0"):
         pair.out.send(pair.sender)
     assert pair.server.read({1: ""}) == {}
+
+
+def test_what_is_in_no_snapshot_stays_with_its_sender(pair, tmp_path):
+    """The receiver is lost, and opened from a snapshot elsewhere: it gets the rest."""
+    kept: dict[int, dict[int, Mark]] = {}
+    lease = Lease(1, "token")
+    pair.into = ServerCarrier(
+        pair.server, {1: lease}, lambda: pair.now, 0, {1: kept.setdefault(1, {})}
+    )
+    pair.commit(WINDOW)
+    while pair.carry():
+        pair.acknowledge()
+    snapshot = pair.receiver._db.serialize()
+    kept[1][0] = pair.receiver.taken()[0]
+    pair.acknowledge()
+    assert pair.sender.outgoing(1, 0, 9) == [], "it is in the snapshot"
+    pair.commit(3)
+    assert pair.carry() == 3
+    pair.acknowledge()
+    assert len(pair.sender.outgoing(1, 0, 9)) == 3
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "restored" / FILE_NAME).write_bytes(snapshot)
+    with closing(ShardStore(tmp_path / "restored", 1, OWNERS, 1.9e9)) as restored:
+        pair.receiver = restored
+        pair.into = pair._carrier(1)
+        pair.acknowledge()
+        assert pair.carry() == 3, "at once, and not after a time"
+        pair.acknowledge()
+        assert pair.sender.outgoing(1, 0, 9) == []
