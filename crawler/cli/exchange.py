@@ -178,6 +178,7 @@ class _Part:
                 self._server,
                 self._crawl,
                 Owner(fleet.home, this_machine(Path(config.dir))),
+                file,
                 config.politeness.max_park_wait,
                 lambda line: self._reporter.message(f"orbweb: {line}"),
                 hub.get_hub().loop.now,

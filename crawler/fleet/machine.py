@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
+from typing import Protocol
 
 import hub
 from crawler.fleet.end import EndOfCrawl
@@ -48,6 +49,21 @@ def this_machine(folder: Path) -> str:
     return f"{socket.gethostname()}:{os.path.realpath(folder)}"
 
 
+class LeaseHistory(Protocol):
+    """The tokens of all leases that a folder's shards have had, in that folder.
+
+    A server may go back to any of them, also to one of a time before this program was
+    started. A copy of the folder has those up to the moment when it was made, so that
+    the two can be told apart.
+    """
+
+    def tokens(self, shard: int) -> Sequence[str]: ...
+
+    def add_tokens(self, tokens: Mapping[int, str]) -> None:
+        """Keep a token for each of some shards; it is on the disk when this returns."""
+        ...
+
+
 class EndElsewhere(EndOfCrawl):
     """Hears how the shards of this machine stand; the end is told by the exchange."""
 
@@ -69,6 +85,7 @@ class Machine:
         server: LeaseServer,
         crawl: SharedCrawl,
         owner: Owner,
+        history: LeaseHistory,
         max_park_wait: float,
         note: Callable[[str], None],
         clock: Callable[[], float],
@@ -84,6 +101,7 @@ class Machine:
         self._server = server
         self._crawl = crawl
         self._owner = owner
+        self._history = history
         self._note = note
         self._clock = clock
         self._awake = awake
@@ -94,13 +112,8 @@ class Machine:
         """Those of `leases` that have ended, or that another machine has."""
         self._is_away = False
         self._noted: set[str] = set()
-        self._tokens: dict[int, list[str]] = {
-            shard: [] for shard in range(crawl.layout.shards)
-        }
-        """Those of the leases up to now, of which the server may go back to any.
-
-        It has all that were drawn: an answer that says which was taken may be lost.
-        """
+        self._drawn: dict[int, str] = {}
+        """Tokens of leases that were asked for, whose answer is not yet known."""
 
     @property
     def pages(self) -> int:
@@ -117,29 +130,47 @@ class Machine:
         """
         self._tells_crawl()
         self._homes = self._server.homes()
-        for shard, token in self._server.tokens().items():
-            self._tokens[shard].append(token)
+        before = self._server.tokens()
         began = self._awake()
         home = self._owner.home
         mine = {*own, *(shard for shard, one in self._homes.items() if one == home)}
+        self._draw(mine)
         for shard in sorted(mine):
             self._take_own(shard)
         while self._is_refused_more(most) and not self.leases:
             began = self._awake()
             self._note_once("the exchange has lost its data: no shards for a minute")
             hub.sleep(1.0)
+        self._history.add_tokens(
+            {shard: before[shard] for shard in self.leases if shard in before}
+        )
         self.held_until = began + self._lease_s - MARGIN_S
         return sorted(self.leases)
 
     def _is_refused_more(self, most: int) -> bool:
         """Take more shards, up to `most` in all; whether there will be some later."""
+        shards = set(range(self._crawl.layout.shards))
+        free = shards.difference(self._homes, self.leases)
+        self._draw(free if len(self.leases) < most else ())
         answers = []
-        for shard in range(self._crawl.layout.shards):
+        for shard in sorted(free):
             if len(self.leases) >= most:
                 break
-            if shard not in self._homes and shard not in self.leases:
-                answers.append(self._try(shard))
+            answers.append(self._try(shard))
         return NO_OWNER in answers
+
+    def _draw(self, shards: Iterable[int]) -> None:
+        """Draw tokens for leases of shards, and keep them before any is asked for.
+
+        The answer that tells which was taken may be lost. One that was not taken, as
+        far as is known, is used again: no process has it.
+        """
+        new = {
+            shard: secrets.token_hex(8) for shard in shards if shard not in self._drawn
+        }
+        if new:
+            self._history.add_tokens(new)
+            self._drawn.update(new)
 
     def _take_own(self, shard: int, tokens: Collection[str] = ()) -> None:
         """Take a shard whose state is here; another machine may still be noted.
@@ -183,13 +214,14 @@ class Machine:
     def _try(
         self, shard: int, *, has_state: bool = False, tokens: Collection[str] = ()
     ) -> Owner | None:
-        lease = Lease(shard, secrets.token_hex(8))
-        self._tokens[shard].append(lease.token)
+        self._draw([shard])
+        lease = Lease(shard, self._drawn[shard])
         other = self._server.take(
             lease, self._owner, self._lease_s, has_state=has_state, tokens=tokens
         )
         if other is None:
             self.leases[shard] = lease
+            self._drawn.pop(shard, None)
         return other
 
     def release(self) -> None:
@@ -212,8 +244,9 @@ class Machine:
         while wanted and not is_stopped():
             began = self._awake()
             try:
+                self._draw(wanted)
                 for shard in sorted(wanted):
-                    self._take_own(shard, self._tokens[shard])
+                    self._take_own(shard, self._history.tokens(shard))
             except ExchangeDown as error:
                 self._tell_away(error)
                 hub.sleep(LOOK_EVERY_S)

@@ -8,11 +8,14 @@ one inlink, so that a lost message loses what is below it.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import hub
 from crawler.engine.stats import Snapshot
@@ -28,9 +31,12 @@ from crawler.fleet.machine import LEASE_S, Machine
 from crawler.fleet.messages import LeaseSettings, Renewed
 from crawler.fleet.server_carrier import ServerCarrier
 from crawler.frontier.mail import Mailbox
+from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.sqlite.fleet_file import FleetFile
 from crawler.model.crawl import Discovered
 from crawler.model.errors import StateError
 from crawler.model.shards import Layout, Owners
+from hub.testing import simulated_network
 from tests.helpers.mail_world import Shard, url_of
 from tests.helpers.memory_server import MemoryServer
 
@@ -39,8 +45,11 @@ MACHINES = 4
 PROCESSES = 2
 STEP_S = 1.0
 """The mean time between two steps of a process (virtual seconds)."""
-SPEED = 0.03
-"""Pages that a shard fetches in a step: so few that all faults come meanwhile."""
+CRAWL_STEPS = 300
+"""Steps of a shard in which it could fetch its share of the pages.
+
+So many that all faults come meanwhile.
+"""
 PATIENCE_S = 3_000.0
 """Far longer than the end takes after the last fault (virtual seconds)."""
 
@@ -122,7 +131,7 @@ class Process:
                 content = shard.store.accept(message)
                 if content is not None:
                     shard.store.add(content.found, shard.now)
-            if self._world.chance.random() < SPEED:
+            if self._world.chance.random() < self._world.speed:
                 shard.work(self._world.size)
             report = shard.report()
             if report.is_idle:
@@ -165,10 +174,15 @@ class Box:
         ]
 
     def _run(self, most: int) -> None:
+        with closing(FleetFile(self.folder)) as file:
+            self._run_machine(file, most)
+
+    def _run_machine(self, history: FleetFile, most: int) -> None:
         self.machine = Machine(
             self.wire,
             self.world.crawl,
             self.owner,
+            history,
             10.0,
             lambda _text: None,
             self.world.now,
@@ -184,6 +198,8 @@ class Box:
             self._greenlets.append(hub.spawn(self._hold))
         except StateError as error:
             self.refused = str(error)
+        else:
+            hub.joinall([*self._greenlets[1:]])
 
     def _take(self, most: int) -> list[int]:
         while True:
@@ -264,6 +280,8 @@ class World:
     ) -> None:
         self.chance = Random(seed)
         self.size = size
+        self.speed = size / SHARDS / CRAWL_STEPS
+        """Pages that a shard fetches in a step."""
         self.trusts = trusts
         self.loop = hub.get_hub().loop
         self.now = self.loop.now
@@ -386,6 +404,7 @@ class World:
             name = f"{box.owner.machine}-{len(self.sleepers)}"
             (self._folder / name).mkdir()
             other = Box(self, self._folder / name, box.owner.home, name)
+            shutil.copytree(box.folder / STATE_FOLDER, other.folder / STATE_FOLDER)
             before: Counter[str] = Counter()
             for shard in shards:
                 shard.write_copy(other.folder / str(shard.number))
@@ -399,3 +418,39 @@ class World:
 
 def _killed() -> None:
     raise Killed
+
+
+class Outcome(NamedTuple):
+    """What came of a crawl with faults."""
+
+    is_told: bool
+    """Whether a machine saw the end."""
+    lost: int
+    """URLs that have not ended."""
+    twice: int
+    """Ends of URLs beyond the first, and of URLs that are none."""
+    asleep: int
+    """Pages that machines wrote which had slept past their leases."""
+    refused: list[str]
+    """Why machines stopped, of those that had not been replaced."""
+    faults: Counter[str]
+
+
+def crawled(seed: int, size: int, faults: int, *, trusts: bool = False) -> Outcome:
+    """A crawl of a tree of `size` URLs, with faults by this seed."""
+    with (
+        TemporaryDirectory(dir="/dev/shm") as folder,
+        simulated_network(seed, start=1.8e9),
+    ):
+        world = World(Path(folder), seed, size, trusts=trusts)
+        is_told = world.run(faults, 200.0 if trusts else PATIENCE_S)
+        found = world.pages()
+        all_of_them = Counter(url_of(number) for number in range(size))
+        return Outcome(
+            is_told,
+            (all_of_them - found).total(),
+            (found - all_of_them).total(),
+            world.written_asleep().total(),
+            [box.refused for box in world.boxes if box.refused],
+            world.faults,
+        )

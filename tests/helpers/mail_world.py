@@ -18,12 +18,13 @@ from crawler.model.crawl import Discovered, Lease
 from crawler.model.shards import Layout, Owners
 
 START = 1.8e9
-HOSTS = 23
+HOSTS = 1000
 FANOUT = 3
 
 
 def url_of(number: int) -> str:
-    return f"https://h{number * 7 % HOSTS}-{number % 5}.example/{number}"
+    """Page `number` of the tree, which is on one of HOSTS hosts."""
+    return f"https://h{number * 7 % HOSTS}.example/{number}"
 
 
 class Shard:
@@ -128,11 +129,13 @@ class World:
         self.carried: list[tuple[int, Message]] = []
         self.acknowledged: list[tuple[int, int, Mark]] = []
         self.reports: dict[int, Report] = {}
+        self.faults: Counter[str] = Counter()
         self.idle_with_mail = 0
         """How often all shards were idle, and the end was not yet there."""
         first = self.shards[self.owners.of_url(url_of(0))]
         first.store.add([Discovered(url_of(0), "seed", "page", 0)], START)
         first.commit()
+        first.sync()  # else a power cut would take the seed
 
     def run(self, faults: int) -> None:
         """Crawl, with so many faults in the first steps, until the end is told."""
@@ -149,10 +152,7 @@ class World:
         """One step of one of the parts; whether the end was told."""
         shard = self.chance.choice(self.shards)
         if faulty:
-            fault = self.chance.choice(
-                [shard.kill, lambda: shard.cut_power(self.chance), self._forget]
-            )
-            fault()
+            self._fail(shard)
             return False
         what = self.chance.random()
         if what < 0.5:
@@ -168,6 +168,24 @@ class World:
         else:
             return self._look(shard)
         return False
+
+    def _fail(self, shard: Shard) -> None:
+        faults = {
+            "kill": shard.kill,
+            "cut_power": lambda: self._cut_power(shard),
+            "lose_carrier": self._forget,
+        }
+        name = self.chance.choice([*faults])
+        self.faults[name] += 1
+        faults[name]()
+
+    def _cut_power(self, shard: Shard) -> None:
+        """What was told of commits that are lost is known to be void: its machine died.
+
+        A machine of several tells that a shard is idle once that is on the disk.
+        """
+        self.reports.pop(shard.number, None)
+        shard.cut_power(self.chance)
 
     def _send(self, shard: Shard) -> None:
         for to in range(len(self.shards)):

@@ -250,3 +250,17 @@ class MemoryServer:
         if self._held(lease.shard) is None:
             raise ExchangeDown("the exchange has no lease of the shard")
         raise LeaseLost(lease.shard)
+
+
+class MemoryHistory:
+    """The tokens of the leases of a folder's shards, in memory."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[int, list[str]] = {}
+
+    def tokens(self, shard: int) -> list[str]:
+        return self._tokens.get(shard, [])
+
+    def add_tokens(self, tokens: Mapping[int, str]) -> None:
+        for shard, token in tokens.items():
+            self._tokens.setdefault(shard, []).append(token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -46,9 +46,23 @@ CREATE TABLE IF NOT EXISTS session (
 CREATE TABLE IF NOT EXISTS granted (
     kind TEXT, shard INTEGER, amount INTEGER NOT NULL, PRIMARY KEY (kind, shard)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lease (
+    number INTEGER PRIMARY KEY, shard INTEGER NOT NULL, token TEXT NOT NULL
+);
 """
 _SUM = "SELECT coalesce(sum(amount), 0) FROM granted WHERE kind = ?"
 _SET = "INSERT OR REPLACE INTO granted VALUES (?, ?, ?)"
+_TOKENS = "SELECT token FROM lease WHERE shard = ? ORDER BY number"
+_FORGET_TOKENS = """
+DELETE FROM lease WHERE shard = ?1 AND number <= (
+    SELECT number FROM lease WHERE shard = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2
+)
+"""
+MAX_TOKENS = 256
+"""Tokens of a shard's leases that are kept: those of as many starts or lapses.
+
+An exchange that goes back in time by more of them refuses the folder.
+"""
 
 
 class Fleet(Struct, frozen=True):
@@ -138,6 +152,20 @@ class FleetFile:
             if session is not None:
                 encoded = msgspec.msgpack.encode(session)
                 self._db.execute("INSERT INTO session VALUES (1, ?)", (encoded,))
+
+    def tokens(self, shard: int) -> list[str]:
+        """The tokens of the last leases of a shard, from the oldest on."""
+        with _explained():
+            return [token for (token,) in self._db.execute(_TOKENS, (shard,))]
+
+    def add_tokens(self, tokens: Mapping[int, str]) -> None:
+        """Keep a token of a lease for each of some shards."""
+        with self._changing():
+            query = "INSERT INTO lease (shard, token) VALUES (?, ?)"
+            self._db.executemany(query, tokens.items())
+            self._db.executemany(
+                _FORGET_TOKENS, ((shard, MAX_TOKENS) for shard in tokens)
+            )
 
     def left(self, kind: Kind, limit: int) -> int:
         """What of `limit` is granted to no shard."""

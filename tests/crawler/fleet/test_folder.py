@@ -24,7 +24,7 @@ from crawler.engine.uploading import Uploading
 from crawler.fleet.messages import Ended
 from crawler.fleet.outcome import summarise
 from crawler.frontier.sqlite.database import open_shared, shard_folder
-from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
+from crawler.frontier.sqlite.fleet_file import MAX_TOKENS, Fleet, FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.shared_contents import NOWHERE, SharedContents
 from crawler.frontier.state_reader import StateReader
@@ -406,3 +406,14 @@ def test_grants_are_what_the_limit_allows(tmp_path):
         assert file.grant("bytes", 0, 0, 1000, 8, 64) == 125
         assert file.grant("pages", 1, used[1], 40, 8, 1) == used[1]
     assert Layout(3).version == 1
+
+
+def test_the_last_tokens_of_leases_are_kept(tmp_path):
+    with closing(FleetFile(tmp_path)) as file:
+        file.add_tokens({0: "other", 1: "first"})
+        for number in range(MAX_TOKENS):
+            file.add_tokens({1: str(number)})
+    with closing(FleetFile(tmp_path)) as file:
+        assert file.tokens(0) == ["other"]
+        assert file.tokens(1) == [str(number) for number in range(MAX_TOKENS)]
+        assert file.tokens(2) == []

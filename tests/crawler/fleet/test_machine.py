@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
 import hub
 from crawler.engine.stats import Snapshot
-from crawler.fleet.exchange_server import Lease, LeaseLost, Owner, SharedCrawl
+from crawler.fleet.exchange_server import (
+    ExchangeDown,
+    Lease,
+    LeaseLost,
+    Owner,
+    SharedCrawl,
+)
 from crawler.fleet.held_leases import HeldLeases
 from crawler.fleet.machine import LEASE_S, Machine
 from crawler.fleet.messages import LeaseSettings, Renewed
@@ -16,7 +24,7 @@ from crawler.frontier.mail import Mark, Report
 from crawler.model.errors import StateError
 from crawler.model.shards import Layout
 from hub.testing import simulated_network
-from tests.helpers.memory_server import MemoryServer
+from tests.helpers.memory_server import MemoryHistory, MemoryServer
 
 SHARDS = 4
 CRAWL = SharedCrawl("0" * 26, "{}", Layout(SHARDS), "1.0")
@@ -32,12 +40,16 @@ class World:
         self.notes: list[str] = []
         self.slept = 0.0
         self.ends: list[str] = []
+        self.histories: dict[str, MemoryHistory] = defaultdict(MemoryHistory)
+        """That of each folder."""
 
     def machine(self, home: str, name: str = "") -> Machine:
+        name = name or f"{home}:/data"
         return Machine(
             self.server,
             CRAWL,
-            Owner(home, name or f"{home}:/data"),
+            Owner(home, name),
+            self.histories[name],
             10.0,
             self.notes.append,
             self.loop.now,
@@ -116,6 +128,47 @@ def test_a_machine_that_slept_takes_new_leases(world):
     machine.hold([2, 3], lambda: False)
     assert machine.lost == set()
     assert machine.leases[3] != old[3]
+
+
+def test_a_server_may_go_back_to_before_the_machine_was_started_again(world):
+    """And have had no data in between, so that the machine heard nothing of its own."""
+    before = world.machine("one")
+    before.take([], 9)
+    saved = copy.deepcopy(world.server.data)
+    world.server.forget()
+    world.server.restore(CRAWL, {})
+    after = world.machine("one")
+    after.take(range(SHARDS), 9)
+    world.server.data = saved
+    hub.sleep(LEASE_S)
+    after.hold(range(SHARDS), lambda: False)
+    assert after.lost == set()
+
+
+def test_a_lease_that_was_taken_without_an_answer_is_the_machines_own(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    hub.sleep(LEASE_S)
+    take, lost = world.server.take, []
+
+    def taken_in_silence(lease, *arguments, **named):
+        if not lost:
+            lost.append(take(lease, *arguments, **named))
+            raise ExchangeDown("the exchange is away")
+        return take(lease, *arguments, **named)
+
+    world.server.take = taken_in_silence
+    machine.hold(range(SHARDS), lambda: False)
+    assert lost == [None]
+    assert machine.lost == set()
+
+
+def test_a_machine_that_waits_draws_one_token(world):
+    """Not one for each time that it asks."""
+    world.machine("one").take([], 9)
+    other = world.machine("one", "other:/data")
+    other.take([0], 9)
+    assert len(world.histories["other:/data"].tokens(0)) == 2  # its own, and the last
 
 
 def test_a_machine_that_slept_while_a_copy_went_on_is_of_no_use(world):
