@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from crawler.cli.flags import settings_of
+from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.settings.load import Plan, Setting, from_flag, load
 
@@ -31,6 +32,43 @@ def load_plan(
             f"{file} holds {len(plan.jobs)} jobs; list their URLs in the file"
         )
     return plan
+
+
+def load_resumed_plan(
+    command: click.Command,
+    params: Mapping[str, Any],
+    folder: str | None,
+    further: Sequence[str],
+    stored: Callable[[Path], Config],
+) -> Plan:
+    """The crawls that go on, each with its own settings and those that were given.
+
+    `folder`: that of the crawl; None: those of --config, or this one. `further`: words
+    after the folder; a URL there has to be a seed of the crawl. `stored` reads the
+    configuration of the crawl in a folder.
+    """
+    from crawler.frontier.sqlite.database import holds_crawl  # new crawls need none
+    from crawler.settings.resumed import load_resumed
+
+    file = params["config"]
+    flags = settings_of(command, params)
+    if folder is not None or file is None:
+        flags.append(from_flag(("dir",), folder or ".", "DIR"))
+    if further:
+        if holds_crawl(further[0]):
+            raise UsageError(
+                f"{further[0]}: name one crawl; for each of the others there is a "
+                "command of its own"
+            )
+        flags.append(from_flag(("seeds",), list(further), "URL", adds=True))
+
+    def stored_of(place: str) -> Config | None:
+        if folder is None and file is not None and not holds_crawl(place):
+            return None  # a job that never started
+        return stored(Path(place))
+
+    text = read_settings(file) if file else None
+    return load_resumed(text, os.environ, flags, stored_of)
 
 
 def _seeds(urls: Sequence[str]) -> Setting:

@@ -78,8 +78,9 @@ def with_processes(tasks: Sequence[Task], processes: int | None) -> list[Task]:
         found.append(replace(task, processes=count))
     if len(tasks) > 1 and any(task.processes for task in found):
         raise UsageError(
-            "several processes run one crawl, and the file has several jobs: name one "
-            "folder, or leave --processes out"
+            "several processes run one crawl, and the file has several jobs: keep one "
+            "[[job]] in it (to resume one, name its folder: orbweb resume DIR), or "
+            "leave --processes out"
         )
     return found
 

@@ -14,6 +14,8 @@ from crawler.frontier.sqlite.database import (
     FILE_NAME,
     FLEET_FILE,
     STATE_FOLDER,
+    holds_crawl,
+    no_crawl,
     shard_folder,
 )
 from crawler.frontier.state_reader import StateReader
@@ -64,7 +66,7 @@ def open_state(
     `of_extraction`: it may be that of an extraction as well, which has records and no
     URLs. Raises UsageError if there is none, StateError if it cannot be read.
     """
-    if (folder / STATE_FOLDER).is_dir():
+    if holds_crawl(folder):
         with open_states(folder / STATE_FOLDER) as state:
             run = state.run()
             if run is not None:
@@ -73,7 +75,7 @@ def open_state(
                 config = from_json(run.config.encode())
                 yield state, replace(config, dir=str(folder))
                 return
-    raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
+    raise no_crawl(folder)
 
 
 def _refuse_extraction(folder: Path, state: StateReader) -> None:

@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -144,16 +144,51 @@ def toml_value(value: Any) -> str:
 
 def show(job: Job) -> str:
     """The effective configuration as TOML with origins; secrets are redacted."""
+    return _toml(job, keys().values(), redacted=True)
+
+
+def show_for_file(job: Job, *, only_changed: bool) -> str:
+    """The same as a file that `--config` reads back: secrets are left out.
+
+    `only_changed`: what is as the defaults are is left out, too.
+    """
+    wanted = (
+        key
+        for path, key in keys().items()
+        if not only_changed or _value(job.config, path) != key.default
+    )
+    return _toml(job, wanted, redacted=False)
+
+
+def _toml(job: Job, wanted: Iterable[Key], *, redacted: bool) -> str:
     lines = []
     section: Path = ()
-    for path, key in keys().items():
+    for key in wanted:
+        path = key.path
         if path[:-1] != section:
             section = path[:-1]
             lines += ["", f"[{'.'.join(section)}]"]
-        value = hidden(path, written(key, _value(job.config, path)))
-        pair = f"{path[-1]} = {toml_value(value)}"
-        lines.append(f"{pair:<44}  # {job.origins.get(path, 'default')}")
+        value = written(key, _value(job.config, path))
+        shown, origin = hidden(path, value), job.origins.get(path, "default")
+        pair = f"{path[-1]} = {toml_value(shown)}"
+        if shown != value and not redacted:
+            pair, more = _without_secrets(path[-1], value, shown)
+            origin += more
+        lines.append(f"{pair:<44}  # {origin}")
     return "\n".join(lines) + "\n"
+
+
+def _without_secrets(name: str, value: Any, shown: Any) -> tuple[str, str]:
+    """The pair without what `shown` hides of `value`, and a remark on that."""
+    if isinstance(value, dict):
+        left = [one for one in value if shown[one] != value[one]]
+        kept = {one: text for one, text in value.items() if one not in left}
+        names = ", ".join(left)
+        return (
+            f"{name} = {toml_value(kept)}",
+            f"; without {names}: write it as env:NAME",
+        )
+    return f"# {name} = {toml_value(shown)}", "; a secret: write it as env:NAME"
 
 
 def _value(config: Any, path: Path) -> Any:

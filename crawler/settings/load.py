@@ -201,12 +201,15 @@ def _first_answers(config: Config) -> list[str]:
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: dict[str, int] = {}
     for number, job in enumerate(jobs, 1):
-        for path in filter(None, (job.config.dir, *job.config.output)):
-            other = taken.setdefault(path, number)
+        places = [(path, "output") for path in job.config.output]
+        for path, key in ((job.config.dir, "dir"), *places):
+            other = taken.setdefault(path, number) if path else number
             if other != number:
+                origin = job.origins.get((key,), "")
+                by = f" ({origin})" if origin.startswith(("-", "ORBWEB_")) else ""
                 raise UsageError(
-                    f"[[job]] {other} and {number} both write to {path!r}; "
-                    "give each its own dir and output"
+                    f"[[job]] {other} and {number} both write to {path!r}{by}; "
+                    "give each its own dir and output in the file"
                 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os.path import realpath
 from typing import Any
 
 from msgspec.structs import replace
@@ -38,9 +39,37 @@ def load_resumed(
     settings replace it. Raises UsageError also for a seed that a crawl does not have.
     """
     jobs, side_by_side = settings_of_jobs(file, environ, flags)
+    if file and len(jobs) > 1:
+        jobs = _of_the_folder(jobs, flags, file[0])
     notes = [note for setting in flags for note in setting.notes]
     resumed = [_resumed_job(settings, notes, stored) for settings in jobs]
     return plan_of(resumed, side_by_side, notes, flags, environ)
+
+
+def _of_the_folder(
+    jobs: list[list[Setting]], flags: Sequence[Setting], file: str
+) -> list[list[Setting]]:
+    """Those of the one job whose folder the user has named; all if he named none.
+
+    Raises UsageError if no job has it.
+    """
+    named = next((one for one in flags if one.path == ("dir",)), None)
+    if named is None:
+        return jobs
+    folders: list[str] = []
+    for settings in jobs:
+        own = [setting for setting in settings if setting is not named]
+        folders.append(job_of(own, []).config.dir)
+        if folders[-1] and _is_same(folders[-1], named.value):
+            return [settings]
+    raise UsageError(
+        f"{file} holds {len(jobs)} jobs, and none of them has the folder "
+        f"{named.value}: name one of {', '.join(folders)}, or no folder to resume all"
+    )
+
+
+def _is_same(folder: str, other: str) -> bool:
+    return realpath(folder) == realpath(other)
 
 
 def _resumed_job(

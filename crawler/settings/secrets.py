@@ -40,6 +40,8 @@ def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
         literal = [n for n, text in value.items() if is_secret(n) and is_literal(text)]
     elif path == COOKIE_PAIRS and isinstance(value, dict):
         literal = [name for name, text in value.items() if is_literal(text)]
+    elif path == LOGIN_FORM and isinstance(value, dict):
+        literal = [name for name, text in value.items() if text == REDACTED]
     elif path in (AUTH, PROXY) and is_literal(value):
         literal = [path[-1]] if path == AUTH or "@" in value else []
     else:

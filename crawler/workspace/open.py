@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.damage import explain_damage
-from crawler.frontier.sqlite.database import has_fleet
+from crawler.frontier.sqlite.database import has_fleet, holds_crawl, no_crawl
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
@@ -98,8 +98,8 @@ def stored_config(folder: Path) -> Config:
 
     Raises UsageError if there is none.
     """
-    if not state_folder(folder).is_dir():
-        raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
+    if not holds_crawl(folder):
+        raise no_crawl(folder)
     if has_fleet(folder):
         from crawler.frontier.sqlite.fleet_file import read_fleet  # few have shards
 
@@ -153,9 +153,7 @@ def open_state(
     try:
         run = store.run()
         if mode == "resume" and run is None:
-            raise UsageError(
-                f"{config.dir} holds no crawl; start one with `orbweb crawl URL`"
-            )
+            raise no_crawl(config.dir)
         if run is not None and mode != "fresh":
             _refuse_extraction(config.dir, store)
         if run is None or mode in ("new", "fresh"):
@@ -197,7 +195,7 @@ def open_state_of_extraction(
 
 def _config_of_extraction(folder: Path) -> Config | None:
     """The configuration of the extraction that is in `folder`; None if none is."""
-    if not state_folder(folder).is_dir():
+    if not holds_crawl(folder):
         return None
     with opened_store(folder) as store:
         run = store.run()

@@ -13,10 +13,16 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import crawl_options
-from crawler.cli.plan import load_plan, read_text_file
+from crawler.cli.plan import load_plan, load_resumed_plan, read_text_file
+from crawler.frontier.sqlite.database import has_fleet
+from crawler.frontier.sqlite.fleet_file import read_fleet
+from crawler.inspect.state import open_state
+from crawler.model.config import Config
+from crawler.model.config_changes import changes_between
 from crawler.model.errors import OutputError, UsageError
-from crawler.settings.help_texts import example_toml, json_schema, show
-from crawler.settings.load import load
+from crawler.settings.help_texts import example_toml, json_schema, show, show_for_file
+from crawler.settings.load import Plan, load
+from crawler.workspace.new_settings import refuse_fixed
 
 
 @click.group()
@@ -64,15 +70,63 @@ def check(file: str) -> None:
     params=list(crawl_options()),
     short_help="Print the settings of a crawl, each with its origin",
 )
-@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.argument("names", nargs=-1, metavar="[DIR | URL...]")
+@click.option(
+    "--all", "everything", is_flag=True,
+    help="Of the crawl in DIR: print what is as the defaults are, too",
+)  # fmt: skip
 @click.pass_context
-def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:
-    """Print the settings of a crawl with these options, each with its origin."""
-    plan = load_plan(ctx.command, params, urls)
+def show_(
+    ctx: click.Context, /, names: Sequence[str], everything: bool, **params: Any
+) -> None:
+    """Print the settings of a crawl as TOML, each with its origin.
+
+    With DIR, they are those with which orbweb resume DIR goes on, the same options
+    given: what differs from the defaults, or with --all everything. Else they are those
+    of a new crawl. The output is a file for --config, but for secrets that are not
+    written as env:NAME or file:PATH: they are not shown.
+
+    \b
+    orbweb config show example.com/
+    orbweb config show example.com --max-pages 500
+    orbweb config show https://example.com/ --config crawl.toml
+    """
+    is_there = bool(names) and Path(names[0]).is_dir()
+    if is_there:
+        if params["dir"] is not None:
+            raise UsageError(f"--dir: {names[0]} is the folder already; leave one out")
+        plan = load_resumed_plan(ctx.command, params, names[0], names[1:], _goes_on)
+        _refuse_fixed(plan)
+    elif names and names[0] != "localhost" and not set(names[0]) & set(".:/"):
+        raise UsageError(
+            f"there is no folder {names[0]}; if it is a host, write https://{names[0]}/"
+        )
+    else:
+        plan = load_plan(ctx.command, params, names)
+    for warning in plan.warnings:
+        click.echo(f"orbweb: {warning}", err=True)
     for number, job in enumerate(plan.jobs, 1):
         if len(plan.jobs) > 1:
             click.echo(f"# [[job]] {number}: {job.config.dir}")
-        click.echo(show(job).lstrip("\n"))
+        if is_there and has_fleet(job.config.dir):
+            click.echo(f"# --processes {read_fleet(Path(job.config.dir)).processes}")
+        text = show(job)
+        if is_there:
+            text = show_for_file(job, only_changed=not everything)
+        click.echo(text.lstrip("\n"))
+
+
+def _goes_on(folder: Path) -> Config:
+    """The configuration of the crawl in `folder`, which may be running."""
+    with open_state(folder) as (_state, config):
+        return config
+
+
+def _refuse_fixed(plan: Plan) -> None:
+    """Raise UsageError for an option that a resume would refuse."""
+    for job in plan.jobs:
+        old = _goes_on(Path(job.config.dir))
+        refuse_fixed(old, job.config, changes_between(old, job.config))
 
 
 @command.command()

@@ -65,11 +65,11 @@ def demo_config(url: str, folder: str) -> Config:
 
 def is_demo(folder: str) -> bool:
     """True if the folder holds an earlier demo. Only that may be replaced."""
+    from crawler.frontier.sqlite.database import holds_crawl
     from crawler.workspace.open import stored_config
-    from crawler.workspace.paths import state_folder
 
     path = Path(folder)
-    return state_folder(path).is_dir() and stored_config(path).name == "demo"
+    return holds_crawl(path) and stored_config(path).name == "demo"
 
 
 _MEANINGS = (

@@ -45,8 +45,9 @@ Environment
   TERM=dumb            no live view
 
 A secret in a setting is written env:NAME or file:PATH, and is read at each
-start. orbweb config show prints the settings of a crawl, each with where it
-comes from.
+start. orbweb config show DIR prints the settings of the crawl in DIR, and
+orbweb config show URL [OPTION]... those that a new one would have, each with
+where it comes from.
 """
 
 TOPICS = {"exit-codes": EXIT_CODES, "environment": ENVIRONMENT}

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
 
-from crawler.cli.flags import GroupedCommand, settings_of
+from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import resume_options
-from crawler.cli.plan import read_settings
+from crawler.cli.plan import load_resumed_plan
 from crawler.cli.terminal.verbosity import verbosity_of
-from crawler.model.config import Config
 from crawler.model.errors import UsageError
-from crawler.settings.load import Plan, from_flag
-from crawler.settings.resumed import load_resumed
 
 
 @click.command("resume", cls=GroupedCommand, params=list(resume_options()))
@@ -30,7 +25,8 @@ def command(
     Settings that are given here replace those of the crawl from now on; what changes is
     shown. URLs that a former limit or scope refused are checked anew. With --config
     FILE and no DIR, all jobs of the file are resumed, and those that never started
-    start. A limit of the crawl is removed by `none`.
+    start. A limit of the crawl is removed by `none`. orbweb config show DIR prints the
+    settings of the crawl.
 
     \b
     orbweb resume example.com
@@ -39,7 +35,8 @@ def command(
     """
     from crawler.cli.running import run_plan
     from crawler.cli.task import Task, tasks_of, with_processes
-    from crawler.workspace.paths import state_folder
+    from crawler.frontier.sqlite.database import holds_crawl
+    from crawler.workspace.open import stored_config
 
     if params["dir"] is not None:
         raise UsageError(
@@ -47,46 +44,11 @@ def command(
             "`orbweb resume DIR`"
         )
     verbosity = verbosity_of(params)
-    plan = _plan(ctx.command, params, folder, further)
-    begun = [state_folder(job.config.dir).is_dir() for job in plan.jobs]
+    plan = load_resumed_plan(ctx.command, params, folder, further, stored_config)
+    begun = [holds_crawl(job.config.dir) for job in plan.jobs]
     tasks = [
         Task(task.config, "resume" if resumed else "new")
         for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
     ]
     tasks = with_processes(tasks, params["processes"])
     return run_plan(tasks, verbosity, plan)
-
-
-def _plan(
-    command: click.Command,
-    params: dict[str, Any],
-    folder: str | None,
-    further: tuple[str, ...],
-) -> Plan:
-    """The crawls that go on, each with its own settings and those that were given.
-
-    `further`: words after the folder; a URL there has to be a seed of the crawl.
-    """
-    from crawler.workspace.open import stored_config
-    from crawler.workspace.paths import state_folder
-
-    file = params["config"]
-    flags = settings_of(command, params)
-    if folder is not None or file is None:
-        flags.append(from_flag(("dir",), folder or ".", "DIR"))
-
-    if further:
-        if state_folder(further[0]).is_dir():
-            raise UsageError(
-                f"{further[0]}: a resume continues one crawl; resume the others by "
-                "commands of their own"
-            )
-        flags.append(from_flag(("seeds",), list(further), "URL", adds=True))
-
-    def stored(place: str) -> Config | None:
-        if folder is None and file is not None and not state_folder(place).is_dir():
-            return None  # a job that never started
-        return stored_config(Path(place))
-
-    text = read_settings(file) if file else None
-    return load_resumed(text, os.environ, flags, stored)

@@ -52,7 +52,10 @@ SILENT_AFTER_S = 10.0
     help="Show the crawl of several machines at valkey://HOST[:PORT]/CRAWL",
 )  # fmt: skip
 def command(folder: str, why: bool, as_json: bool, exchange: str | None) -> None:
-    """Show the progress of the crawl in DIR (default: here), running or not."""
+    """Show the progress of the crawl in DIR (default: here), running or not.
+
+    Its settings are shown by orbweb config show DIR.
+    """
     if exchange is not None:
         from crawler.cli.exchange_status import show
 

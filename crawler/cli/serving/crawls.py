@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.cli.commands.status import recent_files
-from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.sqlite.database import STATE_FOLDER, holds_crawl
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.inspect.recent import Recent, read_recent
 from crawler.inspect.requests import request_counts
@@ -108,7 +108,7 @@ class Crawls:
 
 def _names_in(folder: str) -> Iterator[str]:
     """The folder itself, or those below it that hold a crawl."""
-    below = [] if _holds_crawl(folder) else sorted(_children(folder))
+    below = [] if holds_crawl(folder) else sorted(_children(folder))
     yield from below or [folder]
 
 
@@ -118,11 +118,7 @@ def _children(folder: str) -> Iterator[str]:
             paths = [os.path.normpath(entry.path) for entry in entries]
     except OSError:
         return
-    yield from filter(_holds_crawl, paths)
-
-
-def _holds_crawl(folder: str) -> bool:
-    return os.path.isdir(os.path.join(folder, STATE_FOLDER))
+    yield from filter(holds_crawl, paths)
 
 
 def _read(name: str) -> Served:

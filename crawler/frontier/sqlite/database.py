@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.private_folder import create_private_file
 from crawler.frontier.sqlite.tables import FORMAT, OLDEST, SCHEMA
-from crawler.model.errors import OutputError, StateError
+from crawler.model.errors import OutputError, StateError, UsageError
 
 D = TypeVar("D", bound="Database")
 P = ParamSpec("P")
@@ -79,6 +79,19 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
         return error
     kind, advice = _EXPLANATIONS[code & 0xFF]
     return kind(f"the crawl's state ({where}): {error}; {advice}")
+
+
+def holds_crawl(folder: Path | str) -> bool:
+    """Whether there is the state of a crawl, or of an extraction, in `folder`."""
+    return (Path(folder) / STATE_FOLDER / FILE_NAME).exists() or has_fleet(folder)
+
+
+def no_crawl(folder: Path | str) -> UsageError:
+    """What is said of a folder that holds none, also if it has an empty state/."""
+    text = f"{folder} holds no crawl; start one with `orbweb crawl URL`"
+    if (Path(folder) / STATE_FOLDER).is_dir() and not holds_crawl(folder):
+        text += f" (its folder {STATE_FOLDER} has no {FILE_NAME})"
+    return UsageError(text)
 
 
 def has_fleet(folder: Path | str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.sqlite.database import STATE_FOLDER, holds_crawl
 from crawler.inspect.audit.audit import audit
 from crawler.inspect.report.pictures import Picture, is_file_of_crawl
 from crawler.inspect.report.report import State
@@ -45,7 +45,7 @@ def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
 def picture_folder(folder: Path, state: State) -> Path:
     """The folder whose pictures the records name: an extraction leaves them there."""
     source = Path(state.extract_of)
-    is_crawl = state.extract_of and (source / STATE_FOLDER).is_dir()
+    is_crawl = state.extract_of and holds_crawl(source)
     return source if is_crawl else folder
 
 
