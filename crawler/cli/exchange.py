@@ -23,6 +23,7 @@ from crawler.cli.terminal.verbosity import Verbosity
 from crawler.engine.builder import check_config
 from crawler.engine.run_report import Summary
 from crawler.fleet.address import PASSWORD, Address, parse_address
+from crawler.fleet.allowances import Allowances
 from crawler.fleet.exchange_server import Owner, SharedCrawl
 from crawler.fleet.machine import Machine, this_machine
 from crawler.fleet.shard_config import refuse_for_machines, shard_config
@@ -180,8 +181,12 @@ class _Part:
                 Owner(fleet.home, this_machine(Path(config.dir))),
                 file,
                 config.politeness.max_park_wait,
-                lambda line: self._reporter.message(f"orbweb: {line}"),
+                self._note,
                 hub.get_hub().loop.now,
+                allowances=Allowances(
+                    file, config.limits, fleet.home, shards, self._note
+                ),
+                max_time=config.limits.max_time,
             )
             try:
                 taken = machine.take(_begun(config.dir, shards), most)
@@ -191,6 +196,9 @@ class _Part:
                 return run_supervised(config, fleet, file, self._reporter, part)
             finally:
                 machine.release()
+
+    def _note(self, line: str) -> None:
+        self._reporter.message(f"orbweb: {line}")
 
     def _fleet(self, file: FleetFile, processes: int) -> Fleet:
         """The crawl as the folder keeps it, with the id of the folder as a home."""

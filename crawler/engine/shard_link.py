@@ -100,6 +100,8 @@ class ShardLink:
             dict(self.mail.sent()),
             dict(self.mail.taken()),
             is_limited=self._frontier.images_only,
+            pages=self._quotas.pages,
+            received_bytes=self._quotas.received_bytes,
         )
 
     def end(self) -> None:

@@ -111,6 +111,31 @@ class Receipt(NamedTuple):
     """The epoch of the receiver: with another one it may have gone back in time."""
 
 
+class Claim(NamedTuple):
+    """What a folder has of the `limits.max_pages` of the crawl, and asks for."""
+
+    home: str
+    number: int
+    """It is higher with each change of what the folder has."""
+    amount: int
+    wanted: int
+    limit: int
+
+
+class Answer(NamedTuple):
+    """What the server says to a claim."""
+
+    number: int
+    """That of the last claim of this home that the server knows.
+
+    If it is higher than that of this claim, nothing was done.
+    """
+    more: int = 0
+    """So much the folder has from now on beyond `amount`."""
+    is_whole: bool = True
+    """Whether the server knows of all folders what they have."""
+
+
 START = ""
 """The place before all mail of a shard."""
 
@@ -240,6 +265,15 @@ class LeaseServer(Protocol):
 
     def snapshots(self) -> dict[int, float]:
         """When the last snapshots of shards were taken."""
+        ...
+
+    def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
+        """Tell what a folder has of the limit, and get more of what no folder has.
+
+        A claim that is made again gets the same. After a restart the server may have
+        older data, so that it gives nothing before the folders of all `shards` have
+        told what they have. None if the lease is not held, and nothing was done.
+        """
         ...
 
     def set_over(self) -> None:

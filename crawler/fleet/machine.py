@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import hub
+from crawler.fleet.allowances import Allowances
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.exchange_server import (
     NO_OWNER,
@@ -40,6 +41,8 @@ MARGIN_S = 5.0
 RENEW_EVERY_S = 10.0
 LOOK_EVERY_S = 1.0
 """How often is told how the shards stand (seconds)."""
+HURRY_S = 0.2
+"""How soon it looks again when it has just got some pages of the limit (seconds)."""
 LOOK_AT_ALL_EVERY_S = 5.0
 """How often all shards are looked at while those of this machine have work (s)."""
 
@@ -91,13 +94,19 @@ class Machine:
         clock: Callable[[], float],
         awake: Callable[[], float] = awake_clock,
         lease_s: float = LEASE_S,
+        allowances: Allowances | None = None,
+        max_time: float | None = None,
     ) -> None:
+        """`allowances`: of the limits of the crawl. `max_time`: that of this run."""
         shards = crawl.layout.shards
         self.leases: dict[int, Lease] = {}
         self.held_until = -inf
         """Until when, by `awake`, this machine may keep anything of its shards."""
         self.own = EndElsewhere(shards, max_park_wait, lambda: 0, clock)
-        self._all = EndOfCrawl(shards, max_park_wait, lambda: 0, clock, clock())
+        self._all = EndOfCrawl(shards, max_park_wait, self._pages_left, clock, clock())
+        self._allowances = allowances
+        self._has_claimed = False
+        self._ends_at = inf if max_time is None else clock() + max_time
         self._server = server
         self._crawl = crawl
         self._owner = owner
@@ -110,6 +119,8 @@ class Machine:
         self._renew_at = self._look_at = -inf
         self.lost: set[int] = set()
         """Those of `leases` that have ended, or that another machine has."""
+        self.is_cut = False
+        """Whether the time of this run was up before the end of the crawl."""
         self._is_away = False
         self._noted: set[str] = set()
         self._drawn: dict[int, str] = {}
@@ -265,6 +276,9 @@ class Machine:
         has another crawl now.
         """
         while True:
+            if self._clock() >= self._ends_at and not self.own.is_told:
+                self.own.is_told = self.is_cut = True
+                over()
             try:
                 self._look(renewed, over)
                 if self._is_away:
@@ -272,7 +286,7 @@ class Machine:
                     self._note("the exchange is back")
             except ExchangeDown as error:
                 self._tell_away(error)
-            hub.sleep(LOOK_EVERY_S)
+            hub.sleep(HURRY_S if self._has_claimed else LOOK_EVERY_S)
 
     def _look(self, renewed: Callable[[], None], over: Callable[[], None]) -> None:
         now = self._clock()
@@ -281,13 +295,15 @@ class Machine:
             self._renew_at = now + min(RENEW_EVERY_S, self._lease_s / 6)
             renewed()
         self._homes = self._server.homes()
+        self._settle()
         self._report()
         if self.own.is_told:
             return
         own = [*self.own.reports.values()]
         is_idle = len(own) == len(self.leases) and all(one.is_idle for one in own)
         if is_idle or now >= self._look_at:
-            self._look_at = now + LOOK_AT_ALL_EVERY_S
+            has_bytes = self._allowances is not None and self._allowances.limit_bytes
+            self._look_at = now + (0 if has_bytes else LOOK_AT_ALL_EVERY_S)
             if self._server.is_over() or self._sees_end():
                 self.own.is_told = True
                 over()
@@ -326,13 +342,32 @@ class Machine:
             }
         )
 
+    def _settle(self) -> None:
+        """Get what the shards here need of the limits, by a lease that is held."""
+        own = self.own.reports.values()
+        held = [lease for shard, lease in self.leases.items() if shard not in self.lost]
+        if self._allowances is not None and held:
+            unheard = len(self.leases) - len(own)
+            self._has_claimed = self._allowances.settle(
+                self._server, held[0], own, unheard
+            )
+
+    def _pages_left(self) -> int:
+        """What `limits.max_pages` still allows, by the reports of all shards."""
+        if self._allowances is None:
+            return 0
+        return self._allowances.pages_left(self._all.reports.values())
+
     def _sees_end(self) -> bool:
         reports = self._server.reports()
         self._all.died(set(range(self._crawl.layout.shards)).difference(reports))
         for content in reports.values():
             progress = decode_progress(content)
             self._all.heard(progress.report, progress.snapshot)
-        if not self._all.is_there():
+        has_bytes = self._allowances is None or self._allowances.share_bytes(
+            self.own.reports.values(), self._all.reports.values()
+        )
+        if has_bytes and not self._all.is_there():
             return False
         self._server.set_over()
         return True

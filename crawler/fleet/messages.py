@@ -42,6 +42,8 @@ class LeaseSettings(Struct, frozen=True):
     """The address of the exchange; a password is in the environment."""
     tokens: dict[int, str]
     """By shard."""
+    shards: int
+    """How many this machine has, in all its processes."""
     held_until: float
     """As in `Renewed`."""
 

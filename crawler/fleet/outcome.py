@@ -32,19 +32,22 @@ def summarise(
     signals: Sequence[int],
     elapsed_s: float,
     pages_of_all: int = 0,
+    *,
+    is_cut: bool = False,
 ) -> Summary:
     """The summary of the crawl, or of the part of it that is here.
 
     `ended` are the shards that have told how they ended; one whose process has died
     while the crawl was stopped by `signals` has not. `pages_of_all`: pages of the
-    crawl, if other machines have some.
+    crawl, if other machines have some. `is_cut`: the time of this machine was up before
+    the end of the crawl.
     """
     reasons = {one.summary.finish_reason for one in ended}
     with open_states(state_folder(config.dir)) as state:
         totals = state.totals()
         assert totals is not None
         left = totals.counts["queued"]
-        reason: FinishReason = "done"
+        reason: FinishReason = "limit_time" if is_cut else "done"
         reason = next((one for one in _ORDER if one in reasons), reason)
         if signals and left:
             reason = "signal"

@@ -33,11 +33,7 @@ def refuse_for_shards(config: Config, option: str = "--processes") -> None:
 def refuse_for_machines(config: Config) -> None:
     """Raise UsageError for a setting that needs one machine, which sees all."""
     refuse_for_shards(config, "--exchange")
-    limits = config.limits
     settings = {
-        "limits.max_pages": limits.max_pages is not None,
-        "limits.max_bytes": limits.max_bytes is not None,
-        "limits.max_time": limits.max_time is not None,
         "output": any(name != STDOUT for name in config.output),
         "login.url": bool(config.login.url),
         "warc.wacz": config.warc.wacz,
@@ -51,8 +47,7 @@ def refuse_for_machines(config: Config) -> None:
     }
     for name, is_set in settings.items():
         if is_set:
-            reason = why.get(name, "no machine knows what the others have used of it")
-            raise UsageError(f"--exchange: {name} can't be set, since {reason}")
+            raise UsageError(f"--exchange: {name} can't be set, since {why[name]}")
 
 
 def shard_config(config: Config, shard: int, shards: int) -> Config:

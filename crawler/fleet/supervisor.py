@@ -148,7 +148,9 @@ class MachinePart(Struct, frozen=True):
     def leases(self, shards: Iterable[int]) -> LeaseSettings:
         """What a process needs that runs these shards."""
         tokens = {shard: self.machine.leases[shard].token for shard in shards}
-        return LeaseSettings(self.address, tokens, self.machine.held_until)
+        return LeaseSettings(
+            self.address, tokens, len(self.shards), self.machine.held_until
+        )
 
 
 class Supervisor:
@@ -211,7 +213,14 @@ class Supervisor:
             raise self._failure
         ended = [*self._ended.values()]
         pages = part.machine.pages if part else 0
-        return summarise(self._config, ended, self._signals, self._elapsed(), pages)
+        return summarise(
+            self._config,
+            ended,
+            self._signals,
+            self._elapsed(),
+            pages,
+            is_cut=part is not None and part.machine.is_cut,
+        )
 
     def interrupt(self, signum: int) -> None:
         """Stop all shards; called a second time, end their requests, too."""

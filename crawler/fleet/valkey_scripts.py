@@ -84,8 +84,58 @@ for i = 2, #KEYS do
 end
 """
 )
+CLAIM = (
+    _HOLDS
+    + """
+if not holds(KEYS[1], ARGV[1]) then return {} end
+local home, number, amount = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local known = redis.call('GET', KEYS[4])
+if known ~= run .. ' all' and known ~= run .. ' some' then
+  redis.call('DEL', KEYS[3])
+  known = run .. ' some'
+  redis.call('SET', KEYS[4], known)
+end
+local last = redis.call('HGET', KEYS[3], home)
+local last_number, last_amount = string.match(last or '-1 0', '(%S+) (%S+)')
+last_number, last_amount = tonumber(last_number), tonumber(last_amount)
+if last_number > number then return {last_number, 0, 1} end
+if last_number == number and last_amount > amount then
+  return {number, last_amount - amount, 1}
+end
+local function set(total)
+  redis.call('HSET', KEYS[3], home, string.format('%d %d', number, total))
+end
+set(amount)
+local homes, machines, used, is_whole = {}, 0, 0, true
+local shards = redis.call('HGETALL', KEYS[2])
+for i = 2, #shards, 2 do
+  if not homes[shards[i]] then
+    homes[shards[i]] = true
+    machines = machines + 1
+    local had = redis.call('HGET', KEYS[3], shards[i])
+    is_whole = is_whole and had
+    used = used + (had and tonumber(string.match(had, '%S+$')) or 0)
+  end
+end
+if known == run .. ' some' then
+  if not is_whole or #shards < 2 * tonumber(ARGV[7]) then return {number, 0, 0} end
+  redis.call('SET', KEYS[4], run .. ' all')
+end
+local left = tonumber(ARGV[6]) - used
+local most = math.max(1, math.floor(left / machines))
+local more = math.max(0, math.min(left, most, tonumber(ARGV[5])))
+if more > 0 then set(amount + more) end
+return {number, more, 1}
+"""
+)
 BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('DEL', KEYS[4], KEYS[5])
+if ARGV[3] == '0' then
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  redis.call('SET', KEYS[5], run .. ' all')
+end
 redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2])
 if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], '1', 'EX', ARGV[3]) end
 for i = 4, #ARGV, 2 do redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) end

@@ -19,7 +19,9 @@ import hub.ssl
 from crawler.fleet.address import Address
 from crawler.fleet.exchange_server import (
     VERSION,
+    Answer,
     Arrival,
+    Claim,
     ExchangeDown,
     Lease,
     LeaseLost,
@@ -30,6 +32,7 @@ from crawler.fleet.exchange_server import (
 )
 from crawler.fleet.valkey_scripts import (
     BEGIN,
+    CLAIM,
     POST,
     RELEASE,
     RENEW,
@@ -108,6 +111,7 @@ class ValkeyServer:
         self._take, self._renew = register(TAKE), register(RENEW)
         self._release, self._report = register(RELEASE), register(REPORT)
         self._begin, self._take_over = register(BEGIN), register(TAKE_OVER)
+        self._claim = register(CLAIM)
 
     def close(self) -> None:
         self._pool.disconnect()
@@ -164,7 +168,8 @@ class ValkeyServer:
     def _begin_crawl(
         self, crawl: SharedCrawl, homes: Mapping[int, str], settling_s: int
     ) -> bool:
-        keys = [self._key("crawl"), self._key("settling"), self._key("homes")]
+        names = ("crawl", "settling", "homes", "claims", "claims_of")
+        keys = [*map(self._key, names)]
         pairs = [part for pair in homes.items() for part in pair]
         encoded = msgspec.msgpack.encode(crawl)
         with self._asking():
@@ -193,7 +198,7 @@ class ValkeyServer:
 
     def remove(self, shards: int) -> None:
         names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
-        names.append("snapshots")
+        names += ["snapshots", "claims", "claims_of"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
         with self._asking():
@@ -285,6 +290,13 @@ class ValkeyServer:
             arguments += [lease.token, lease.shard, content]
         with self._asking():
             self._report(keys, arguments)
+
+    def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
+        names = (f"lease:{lease.shard}", "homes", "claims", "claims_of")
+        with self._asking():
+            keys = [*map(self._key, names)]
+            found = self._claim(keys, [lease.token, *claim, shards])
+        return Answer(found[0], found[1], bool(found[2])) if found else None
 
     def set_snapshot(self, lease: Lease, taken_at: float) -> None:
         keys = [self._key("snapshots"), self._lease(lease.shard)]

@@ -156,7 +156,9 @@ class Worker:
     def _open(self, shard: int, fleet: Fleet, file: FleetFile) -> None:
         config = replace(from_json(fleet.config.encode()), dir=self._settings.dir)
         shards = fleet.layout.shards
-        limits = SharedLimits(file, shard, shards, config.limits)
+        leases = self._settings.leases
+        sharing = leases.shards if leases else shards
+        limits = SharedLimits(file, shard, sharing, config.limits)
         crawl = open_crawl(
             shard_config(config, shard, shards),
             mode=_mode(shard_folder(config.dir, shard), fleet.run_id),

@@ -129,6 +129,9 @@ class Report(Struct, frozen=True):
     taken: dict[int, Mark] = {}
     is_limited: bool = False
     """Its pages wait, because it has no more of the crawl's `limits.max_pages`."""
+    pages: int = 0
+    received_bytes: int = 0
+    """Body bytes, also those of earlier runs, as are the pages."""
 
 
 def is_over(reports: Mapping[int, Report], shards: int) -> bool:

@@ -134,6 +134,16 @@ class Quotas:
         self._usages.set_usage(host, usage)
 
     @property
+    def pages(self) -> int:
+        """How many pages there are, also those of earlier runs."""
+        return self._pages
+
+    @property
+    def received_bytes(self) -> int:
+        """How many body bytes have come, also in earlier runs."""
+        return self._bytes
+
+    @property
     def pages_left(self) -> float:
         """Pages that the crawl may still have (`max_pages`)."""
         if self._config.max_pages is None:

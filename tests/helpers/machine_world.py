@@ -17,8 +17,11 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 import hub
 from crawler.engine.stats import Snapshot
+from crawler.fleet.allowances import Allowances
 from crawler.fleet.exchange_server import (
     ExchangeDown,
     LeaseLost,
@@ -26,15 +29,17 @@ from crawler.fleet.exchange_server import (
     Post,
     SharedCrawl,
 )
+from crawler.fleet.grants import SharedLimits
 from crawler.fleet.held_leases import HeldLeases
 from crawler.fleet.machine import LEASE_S, Machine
 from crawler.fleet.messages import LeaseSettings, Renewed
 from crawler.fleet.server_carrier import ServerCarrier
-from crawler.frontier.mail import Mailbox
+from crawler.frontier.mail import Mailbox, Report
 from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.sqlite.fleet_file import FleetFile
 from crawler.model.crawl import Discovered
 from crawler.model.errors import StateError
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.shards import Layout, Owners
 from hub.testing import simulated_network
 from tests.helpers.mail_world import Shard, url_of
@@ -55,11 +60,14 @@ PATIENCE_S = 3_000.0
 
 
 class Wire:
-    """The server, as one machine reaches it."""
+    """The server, as one machine reaches it, which calls `wake` before each step."""
 
-    def __init__(self, server: MemoryServer, chance: Random) -> None:
+    def __init__(
+        self, server: MemoryServer, chance: Random, wake: Callable[[], None]
+    ) -> None:
         self._server = server
         self._chance = chance
+        self._wake = wake
         self.is_cut = False
         self.delay_s = 0.01
         self.loss = 0.0
@@ -77,6 +85,7 @@ class Wire:
 
     def _pass(self) -> None:
         hub.sleep(self._chance.expovariate(1 / self.delay_s))
+        self._wake()
         if self.is_cut or self._chance.random() < self.loss:
             raise ExchangeDown("the exchange is away")
 
@@ -102,7 +111,7 @@ class Process:
         machine = box.machine
         tokens = {shard: machine.leases[shard].token for shard in shards}
         self.leases = HeldLeases(
-            LeaseSettings("", tokens, machine.held_until), world.now
+            LeaseSettings("", tokens, len(tokens), machine.held_until), world.now
         )
         self.shards = [
             Shard(box.folder / str(number), number, world.owners) for number in shards
@@ -114,6 +123,10 @@ class Process:
             if not world.trusts:
                 guard = self._guard_of(shard.number)
                 shard.store.guard(guard)
+        self._file = box.file
+        used = {shard.number: shard.store.counts()["page"] for shard in self.shards}
+        self._file.set_used([(number, pages, 0) for number, pages in used.items()])
+        self._granted = used
         kind = TrustingCarrier if world.trusts else ServerCarrier
         self._carrier = kind(box.wire, self.leases.by_shard, world.now)
         self._world = world
@@ -131,9 +144,10 @@ class Process:
                 content = shard.store.accept(message)
                 if content is not None:
                     shard.store.add(content.found, shard.now)
-            if self._world.chance.random() < self._world.speed:
+            may_fetch = self._world.chance.random() < self._world.speed
+            if may_fetch and self._may_fetch(shard):
                 shard.work(self._world.size)
-            report = shard.report()
+            report = self._report(shard)
             if report.is_idle:
                 shard.sync()
             self._machine.own.heard(report, Snapshot(0.0))
@@ -143,6 +157,24 @@ class Process:
                 self._carrier.tell_safe(shard.store, shard.make_safe())
                 for by, mark in self._carrier.acknowledgements(shard.store):
                     shard.store.acknowledged(by, mark)
+
+    def _may_fetch(self, shard: Shard) -> bool:
+        """Whether the shard has a page left of the limit, as `Quotas` has it."""
+        limits, used = self._world.limits, shard.store.counts()["page"]
+        if limits.max_pages is None or used < self._granted[shard.number]:
+            return True
+        grants = SharedLimits(self._file, shard.number, len(self.shards), limits)
+        self._granted[shard.number] = grants.pages(used)
+        return used < self._granted[shard.number]
+
+    def _report(self, shard: Shard) -> Report:
+        report = shard.report()
+        if not report.is_idle and not self._may_fetch(shard):
+            return replace(report, is_idle=True, is_limited=True)
+        if report.is_idle and self._granted[shard.number] > report.pages:
+            self._file.release(shard.number, report.pages, 0)
+            self._granted[shard.number] = report.pages
+        return report
 
     def close(self) -> None:
         """It was killed: what is not committed is lost."""
@@ -157,7 +189,7 @@ class Box:
         self.world = world
         self.folder = folder
         self.owner = Owner(home, name)
-        self.wire = Wire(world.server, world.chance)
+        self.wire = Wire(world.server, world.chance, self._wake)
         self.processes: list[Process] = []
         self.refused = ""
         self.is_asleep = False
@@ -177,16 +209,21 @@ class Box:
         with closing(FleetFile(self.folder)) as file:
             self._run_machine(file, most)
 
-    def _run_machine(self, history: FleetFile, most: int) -> None:
+    def _run_machine(self, file: FleetFile, most: int) -> None:
+        self.file = file
+        allowances = Allowances(
+            file, self.world.limits, self.owner.home, SHARDS, lambda _text: None
+        )
         self.machine = Machine(
             self.wire,
             self.world.crawl,
             self.owner,
-            history,
+            file,
             10.0,
             lambda _text: None,
             self.world.now,
             self.world.now,
+            allowances=allowances,
         )
         try:
             taken = self._take(most)
@@ -273,11 +310,19 @@ class World:
     """MACHINES of them crawl a tree of `size` URLs in SHARDS shards.
 
     `trusts`: the control, in which the server is believed, and no lease is looked at.
+    `max_pages`: the limit of the crawl.
     """
 
     def __init__(
-        self, folder: Path, seed: int, size: int, *, trusts: bool = False
+        self,
+        folder: Path,
+        seed: int,
+        size: int,
+        *,
+        trusts: bool = False,
+        max_pages: int | None = None,
     ) -> None:
+        self.limits = LimitsConfig(max_pages=max_pages)
         self.chance = Random(seed)
         self.size = size
         self.speed = size / SHARDS / CRAWL_STEPS
@@ -376,7 +421,7 @@ class World:
         """The server is killed, and has the data of a while ago when it is back."""
         self.server.is_down = True
         hub.sleep(self.chance.uniform(0, 10))
-        self.server.data = copy.deepcopy(self._saved)
+        self.server.set_back(copy.deepcopy(self._saved))
         self.server.is_down = False
 
     def _cut_wire(self, box: Box) -> None:
@@ -436,13 +481,20 @@ class Outcome(NamedTuple):
     faults: Counter[str]
 
 
-def crawled(seed: int, size: int, faults: int, *, trusts: bool = False) -> Outcome:
+def crawled(
+    seed: int,
+    size: int,
+    faults: int,
+    *,
+    trusts: bool = False,
+    max_pages: int | None = None,
+) -> Outcome:
     """A crawl of a tree of `size` URLs, with faults by this seed."""
     with (
         TemporaryDirectory(dir="/dev/shm") as folder,
         simulated_network(seed, start=1.8e9),
     ):
-        world = World(Path(folder), seed, size, trusts=trusts)
+        world = World(Path(folder), seed, size, trusts=trusts, max_pages=max_pages)
         is_told = world.run(faults, 200.0 if trusts else PATIENCE_S)
         found = world.pages()
         all_of_them = Counter(url_of(number) for number in range(size))

@@ -35,9 +35,9 @@ class Machines:
         self.folders = [place / f"machine{number}" for number in range(count)]
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def begin(self, shards: int) -> None:
+    def begin(self, shards: int, *more: str) -> None:
         options = ("--exchange", self._address, "--shards", str(shards))
-        assert run("crawl", self._site.url(0), *OPTIONS, *options) == 0
+        assert run("crawl", self._site.url(0), *OPTIONS, *options, *more) == 0
         self._most = -(-shards // len(self.folders))
         self._running = [self._start(folder) for folder in self.folders]
 

@@ -105,7 +105,10 @@ class Shard:
     def report(self) -> Report:
         self.commit()
         sent, taken = dict(self.store.sent()), dict(self.store.taken())
-        return Report(self.number, self.store.epoch, self.is_idle(), sent, taken)
+        pages = self.store.counts()["page"]
+        return Report(
+            self.number, self.store.epoch, self.is_idle(), sent, taken, pages=pages
+        )
 
     def pages(self) -> Counter[str]:
         rows = self.store._db.execute("SELECT url, state FROM url")

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from crawler.fleet.exchange_server import (
     NO_OWNER,
     STALE,
+    Answer,
     Arrival,
+    Claim,
     ExchangeDown,
     Lease,
     LeaseLost,
@@ -34,6 +36,10 @@ class _Data:
         self.reports: dict[int, bytes] = {}
         self.mail: dict[int, list[Arrival]] = {}
         self.tokens: dict[int, str] = {}
+        self.claims: dict[str, tuple[int, int]] = {}
+        self.claims_of = 0
+        """The start of the server since which claims were told."""
+        self.has_all_claims = False
         self.snapshots: dict[int, float] = {}
         self.safe: dict[int, dict[int, Receipt]] = {}
 
@@ -54,11 +60,17 @@ class MemoryServer:
         self._trusts = trusts
         self.is_down = False
         self._count = 0
+        self._starts = 0
         self.forget()
 
     def forget(self) -> None:
         """It is started again without its data."""
-        self.data = _Data()
+        self.set_back(_Data())
+
+    def set_back(self, data: _Data) -> None:
+        """It is started again with older data."""
+        self.data = data
+        self._starts += 1
 
     def close(self) -> None:
         """Nothing is open."""
@@ -103,11 +115,14 @@ class MemoryServer:
         if self.data.crawl is not None:
             return False
         self.data.crawl = crawl
+        self.data.claims, self.data.has_all_claims = {}, True
+        self.data.claims_of = self._starts
         return True
 
     def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
         if not self.begin(crawl):
             return False
+        self.data.has_all_claims = False
         self.data.settling_until = self._clock() + SETTLING_S
         self.data.homes = {**homes, **self.data.homes}
         return True
@@ -229,6 +244,31 @@ class MemoryServer:
     def reports(self) -> dict[int, bytes]:
         self._begin_call()
         return dict(self.data.reports)
+
+    def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
+        self._begin_call()
+        data, homes = self.data, self.data.homes
+        if not self._holds(lease):
+            return None
+        if data.claims_of != self._starts:
+            data.claims, data.has_all_claims = {}, False
+            data.claims_of = self._starts
+        last, had = data.claims.get(claim.home, (-1, 0))
+        if last > claim.number:
+            return Answer(last)
+        if last == claim.number and had > claim.amount:
+            return Answer(last, had - claim.amount)
+        data.claims[claim.home] = claim.number, claim.amount
+        all_homes = set(homes.values())
+        if not data.has_all_claims:
+            if len(homes) < shards or not all_homes <= set(data.claims):
+                return Answer(claim.number, 0, is_whole=False)
+            data.has_all_claims = True
+        used = sum(data.claims.get(home, (0, 0))[1] for home in all_homes)
+        left = claim.limit - used
+        more = max(0, min(left, max(1, left // len(all_homes)), claim.wanted))
+        data.claims[claim.home] = claim.number, claim.amount + more
+        return Answer(claim.number, more)
 
     # Inside
 

@@ -2,7 +2,8 @@
 
 A small database beside the states of the shards. Each write waits for the disk, so that
 no grant is given twice after a power cut; a shard asks rarely, for a part of what is
-left.
+left. Where a crawl has several machines, what the shards here may use together is an
+allowance, which the machine has from the exchange (`fleet/allowances.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +50,9 @@ CREATE TABLE IF NOT EXISTS granted (
 CREATE TABLE IF NOT EXISTS lease (
     number INTEGER PRIMARY KEY, shard INTEGER NOT NULL, token TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS allowance (
+    kind TEXT PRIMARY KEY, number INTEGER NOT NULL, amount INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 _SUM = "SELECT coalesce(sum(amount), 0) FROM granted WHERE kind = ?"
 _SET = "INSERT OR REPLACE INTO granted VALUES (?, ?, ?)"
@@ -63,6 +67,18 @@ MAX_TOKENS = 256
 
 An exchange that goes back in time by more of them refuses the folder.
 """
+_ALLOWANCE = "SELECT number, amount FROM allowance WHERE kind = ?"
+_ALLOW = "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?)"
+
+
+class Allowance(NamedTuple):
+    """What the shards of a folder may use of a limit, where others have folders, too.
+
+    `number` is higher with each change of it.
+    """
+
+    number: int = 0
+    amount: int = 0
 
 
 class Fleet(Struct, frozen=True):
@@ -168,10 +184,35 @@ class FleetFile:
             )
 
     def left(self, kind: Kind, limit: int) -> int:
-        """What of `limit` is granted to no shard."""
+        """What of `limit`, and of the allowance if there is one, no shard has."""
+        allowance = self.allowance(kind)
+        if allowance is not None:
+            limit = min(limit, allowance.amount)
+        return max(0, limit - self.granted(kind))
+
+    def granted(self, kind: Kind) -> int:
+        """What is granted to the shards here."""
         with _explained():
             granted: int = self._db.execute(_SUM, (kind,)).fetchone()[0]
-        return max(0, limit - granted)
+        return granted
+
+    def allowance(self, kind: Kind) -> Allowance | None:
+        """What the shards here may use of a limit; None: all of it."""
+        with _explained():
+            row = self._db.execute(_ALLOWANCE, (kind,)).fetchone()
+        return row and Allowance(*row)
+
+    def allow(self, kind: Kind, allowance: Allowance) -> None:
+        """Let the shards here use so much; it is on the disk before they do."""
+        with self._changing():
+            self._db.execute(_ALLOW, (kind, *allowance))
+
+    def keep(self, kind: Kind, unused: int) -> None:
+        """Allow `unused` beyond what the shards here have, if that is less than now."""
+        with self._changing():
+            number, amount = self.allowance(kind) or Allowance()
+            kept = min(amount, self.granted(kind) + unused)
+            self._db.execute(_ALLOW, (kind, number + 1, kept))
 
     def grant(
         self, kind: Kind, shard: int, used: int, limit: int, share: int, least: int

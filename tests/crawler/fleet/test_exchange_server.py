@@ -17,6 +17,8 @@ from crawler.fleet.address import Address, parse_address
 from crawler.fleet.exchange_server import (
     NO_OWNER,
     STALE,
+    Answer,
+    Claim,
     ExchangeDown,
     ExchangeServer,
     Lease,
@@ -164,6 +166,64 @@ def test_a_server_without_memory_is_told_what_it_knew(server):
     assert server.take(Lease(3, "d4"), TWO, TTL_S) == NO_OWNER
     assert server.take(Lease(3, "d4"), TWO, TTL_S, has_state=True) is None
     assert server.take(Lease(0, "e5"), ONE, TTL_S) is None
+
+
+def took(server: ExchangeServer, shard: int, owner: Owner) -> Lease:
+    lease = Lease(shard, f"{owner.home}-{shard}")
+    assert server.take(lease, owner, TTL_S, has_state=True) is None
+    return lease
+
+
+def test_a_limit_is_shared_and_what_was_given_back_is_given_again(server):
+    begun(server)
+    one, two = took(server, 0, ONE), took(server, 1, TWO)
+    of_one, of_two = Claim("home1", 0, 0, 30, 100), Claim("home2", 0, 0, 90, 100)
+    assert server.claim(one, of_one, 4) == Answer(0, 30)
+    assert server.claim(two, of_two, 4) == Answer(0, 35), "half of what is left"
+    assert server.claim(one, of_one, 4) == Answer(0, 30), "it was asked again"
+    of_two = of_two._replace(number=1, amount=35)
+    assert server.claim(two, of_two, 4) == Answer(1, 17)
+    back = of_one._replace(number=1, amount=5, wanted=0)
+    assert server.claim(one, back, 4) == Answer(1)
+    assert server.claim(one, of_one, 4).number == 1, "an old claim comes late"
+    of_two = of_two._replace(number=2, amount=52)
+    more = [server.claim(two, of_two, 4).more]
+    while more[-1]:
+        of_two = of_two._replace(
+            number=of_two.number + 1, amount=of_two.amount + more[-1]
+        )
+        more.append(server.claim(two, of_two, 4).more)
+    assert of_two.amount == 95
+    assert server.claim(Lease(0, "stale"), back, 4) is None
+    assert server.claim(one, back._replace(wanted=9, limit=200), 4) == Answer(1, 9)
+    assert server.claim(two, of_two._replace(wanted=9, limit=60), 4).more == 0
+
+
+def test_a_server_without_memory_gives_nothing_before_all_have_told(server):
+    """Nor to a machine that asks alone, while the others are off."""
+    server.restore(CRAWL, {0: "home1", 1: "home2", 2: "home2"})
+    one, two = took(server, 0, ONE), took(server, 1, TWO)
+    of_one, of_two = Claim("home1", 4, 10, 99, 100), Claim("home2", 9, 60, 0, 100)
+    assert server.claim(one, of_one, 4) == Answer(4, is_whole=False)
+    assert server.claim(two, of_two, 4) == Answer(9, is_whole=False), "shard 3 is away"
+    took(server, 3, TWO)
+    assert server.claim(one, of_one, 4) == Answer(4, 15)
+
+
+def test_a_server_that_was_restarted_may_have_older_data(tmp_path):
+    process = ValkeyProcess(tmp_path, persists=True)
+    address = parse_address(process.address("crawl"), {})
+    with closing(ValkeyServer(address)) as server:
+        begun(server)
+        leases = [took(server, shard, ONE) for shard in range(3)]
+        claim = Claim("home1", 0, 0, 50, 100)
+        assert server.claim(leases[0], claim, 4) == Answer(0, 50)
+        process.kill()
+        process.start()
+        assert server.claim(leases[0], claim, 4) == Answer(0, is_whole=False)
+        took(server, 3, ONE)
+        assert server.claim(leases[0], claim, 4) == Answer(0, 50)
+    process.kill()
 
 
 def test_a_password_and_a_database(tmp_path):

@@ -43,7 +43,9 @@ class World:
         self.histories: dict[str, MemoryHistory] = defaultdict(MemoryHistory)
         """That of each folder."""
 
-    def machine(self, home: str, name: str = "") -> Machine:
+    def machine(
+        self, home: str, name: str = "", max_time: float | None = None
+    ) -> Machine:
         name = name or f"{home}:/data"
         return Machine(
             self.server,
@@ -54,6 +56,7 @@ class World:
             self.notes.append,
             self.loop.now,
             lambda: self.loop.now() + self.slept,
+            max_time=max_time,
         )
 
     def run(self, machine: Machine, seconds: float) -> None:
@@ -254,9 +257,23 @@ def test_each_machine_sees_the_end(world):
     assert one.own.is_there()
 
 
+def test_the_time_of_a_machine_is_up_before_the_end(world):
+    """Also while the exchange is away. The other machines have theirs."""
+    machine = world.machine("one", max_time=30.0)
+    machine.take([], 9)
+    world.run(machine, 29)
+    assert world.ends == []
+    world.server.is_down = True
+    world.run(machine, 2)
+    assert world.ends == ["end"]
+    assert machine.is_cut
+    world.server.is_down = False
+    assert not world.server.is_over()
+
+
 def test_a_process_that_slept_past_its_lease_keeps_nothing():
     now = 100.0
-    held = HeldLeases(LeaseSettings("", {1: "a", 2: "b"}, 150.0), lambda: now)
+    held = HeldLeases(LeaseSettings("", {1: "a", 2: "b"}, 2, 150.0), lambda: now)
     held.check(1)
     held.renewed(Renewed(160.0, [2]))
     with pytest.raises(LeaseLost):

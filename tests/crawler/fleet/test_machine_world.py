@@ -20,6 +20,15 @@ def test_each_url_ends_once_and_the_end_is_told_after_that(seed):
     assert outcome[:5] == (True, 0, 0, 0, [])
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_the_limit_of_pages_is_exact(seed):
+    """Never more, also where the server has older data; and in the end as many."""
+    limit = 110
+    outcome = crawled(seed, SIZE, FAULTS, max_pages=limit)
+    assert outcome.faults.total() > 5
+    assert outcome == (True, SIZE - limit, 0, 0, [], outcome.faults)
+
+
 def test_the_control_that_believes_the_server_fails():
     """The faults are such that they strike: URLs are lost, and sleepers write."""
     outcome = crawled(1, SIZE, FAULTS, trusts=True)

@@ -55,6 +55,21 @@ def test_machines_that_are_killed_write_what_one_process_writes(tmp_path):
     assert all(endings(folder) for folder in machines.folders)
 
 
+def test_the_limit_of_pages_is_that_of_all_machines(tmp_path, valkey_process):
+    valkey_process.command("FLUSHALL")
+    site = ManyHosts(hosts=12, pages=60, pictures=2)
+    machines = Machines(site, tmp_path, valkey_process, 2)
+    machines.begin(2, "--max-pages", "20")
+    try:
+        assert machines.wait() == [0, 0]
+    finally:
+        machines.stop()
+        site.stop()
+    pages = sum(n for key, n in machines.endings().items() if key[0] == "page")
+    assert pages == 20
+    assert all(endings(folder) for folder in machines.folders)
+
+
 def begin(address: str, *more: str) -> int:
     return run(["crawl", SEED, "--exchange", address, "--shards", "2", "-q", *more])
 
@@ -96,9 +111,6 @@ def test_an_exchange_has_one_crawl_of_a_name(address, server, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--max-pages", "9"], "limits.max_pages can't be set"),
-        (["--quota", "9M"], "limits.max_bytes can't be set"),
-        (["--max-time", "9s"], "limits.max_time can't be set"),
         (["-o", "x.jsonl"], "output can't be set, since each machine writes records/"),
         (
             ["--login", SEED, "--form", "a=env:A"],
