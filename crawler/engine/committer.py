@@ -233,7 +233,8 @@ class Committer:
             else:
                 record = self._settle(*item)
                 ended.append(record)
-                records.append(record)
+                if item[1].is_recorded:
+                    records.append(record)
                 if record.type != "skip":  # a duplicate has no items of its own
                     records += item[1].items
         self._images.flush()

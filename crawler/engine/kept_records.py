@@ -5,17 +5,25 @@ and then ends as a skip with the reason `not_kept`: the state knows it, and it h
 record, no items, and no saved body. Its pictures and style sheets are not even found,
 so that they are still there for a page that is kept; what is found on such a page is
 kept with it. A picture that matches by itself is kept wherever it is. Errors and
-redirects are recorded as ever, since they say what the crawl could not see. WARC files
-hold all exchanges.
+redirects of URLs that do not match are not recorded, either: the state has them, so
+that they are counted, listed (`orbweb urls --state error`) and tried again as ever.
+WARC files hold all exchanges.
 """
 
 from __future__ import annotations
 
 import re2
+from msgspec.structs import replace
 
 from crawler.engine.record_builder import skip_record
 from crawler.model.crawl import Outcome, Skip
-from crawler.model.records import ErrorRecord, FileRecord, ImageRecord, PageRecord
+from crawler.model.records import (
+    ErrorRecord,
+    FileRecord,
+    ImageRecord,
+    PageRecord,
+    SkipRecord,
+)
 from crawler.model.url_pattern import expression
 
 
@@ -34,12 +42,15 @@ class KeptRecords:
     def apply(self, outcome: Outcome) -> Outcome:
         """The outcome as it is recorded."""
         lease, record = outcome.lease, outcome.record
-        if lease.destination != "page":  # it was found on a page that is kept
+        if lease.destination not in ("page", "external"):
+            return outcome  # it was found on a page that is kept
+        if isinstance(record, SkipRecord) or self._matches(record.url):
             return outcome
-        if not _is_content(outcome) or self._matches(record.url):
+        of_page = isinstance(record, ImageRecord) or lease.destination == "external"
+        if of_page and self._matches(lease.parent_url or ""):
             return outcome
-        if isinstance(record, ImageRecord) and self._matches(lease.parent_url or ""):
-            return outcome
+        if lease.destination == "external" or not _is_content(outcome):
+            return replace(outcome, is_recorded=False)
         return Outcome(
             lease,
             skip_record(lease, self._skip),

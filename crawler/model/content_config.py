@@ -282,8 +282,9 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     A pattern is a regular expression (RE2), or a glob with the prefix `glob:`. A page
     or file that matches none ends as a skip, without its pictures; a picture is kept
-    with its page, or if it matches itself. Pages that are not kept count for the limits
-    of a run. Empty: all are recorded.
+    with its page, or if it matches itself. Redirects and errors of other URLs are not
+    recorded, either; `orbweb urls --state error` lists them. Pages that are not kept
+    count for the limits of a run. Empty: all are recorded.
     """
     include: tuple[OptionalField, ...] = ()
     """Optional fields to include: links, images, headers, jsonld, text, markdown."""

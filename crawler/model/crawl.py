@@ -179,3 +179,5 @@ class Outcome(Struct, frozen=True):
     """The ending and the bytes of a picture's thumbnail, if that is wanted."""
     links: FoundLinks | None = None
     """What a document refers to, for the link graph."""
+    is_recorded: bool = True
+    """False: the state has how it ended, and no record is written of it."""

@@ -12,6 +12,7 @@ from crawler.model.config import Config
 from crawler.model.content_config import BodiesConfig, ImagesConfig, OutputConfig
 from crawler.model.http_config import HttpConfig
 from crawler.model.policy_config import ScopeConfig
+from crawler.workspace.retrying import requeue_failed
 from tests.helpers.crawling import (
     config,
     crawl,
@@ -60,7 +61,8 @@ def test_what_matches_is_recorded_with_its_pictures(tmp_path: Path, shop: Site) 
     assert (summary.exit_code, list(warnings(summary, made))) == (0, [])
     assert paths(tmp_path, shop, "page") == {"/product/1", "/product/2"}
     assert paths(tmp_path, shop, "image") == {"/shoe.png", "/both.png"}
-    assert paths(tmp_path, shop, "error") == {"/gone"}
+    assert paths(tmp_path, shop, "error") == set()  # no product has failed
+    assert summary.counts["error"] == 1
     skips = {s["url"]: (s["reason"], s["rule"]) for s in of(tmp_path, "skip")}
     rule = ("not_kept", "records.only_keep: /product/")
     assert skips == {shop.url(p): rule for p in ("/", "/list", "/doc.pdf")}
@@ -68,6 +70,29 @@ def test_what_matches_is_recorded_with_its_pictures(tmp_path: Path, shop: Site) 
     (saved,) = (tmp_path / "bodies").rglob("*.html")  # both products are the same bytes
     places = {tmp_path / record["body_path"] for record in of(tmp_path, "page")}
     assert places == {saved}
+
+
+def test_errors_and_redirects_are_recorded_of_what_matches(
+    tmp_path: Path, serve: Any
+) -> None:
+    """The state has the others: they are counted, and can be tried again."""
+    to_it = reply(status=302, headers=(("Location", "/p1"),))
+    site = serve(
+        index=page(link("/gone", "/moved", "/p-gone", "/p-moved")),
+        moved=to_it,
+        **{"p-moved": to_it, "p1": page(picture("/p-lost.png", "/lost.png"))},
+    )
+    summary = crawl(config(site, tmp_path, records=kept("/p")))
+    assert endings(tmp_path, site) == {
+        "/": "skip",
+        "/p1": "page",
+        "/p-moved": "redirect",
+        "/p-gone": "error",
+        "/p-lost.png": "error",
+        "/lost.png": "error",
+    }
+    assert (summary.counts["error"], summary.counts["redirect"]) == (4, 2)
+    assert requeue_failed(tmp_path, (), (), now=0, dry_run=True) == 4
 
 
 def test_files_and_pictures_by_their_own_urls(tmp_path: Path, shop: Site) -> None:
