@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import StringIO
 from typing import Any, NoReturn
 
 import click
@@ -158,26 +157,28 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
             standalone_mode=False,
         )
     except click.ClickException as error:
-        _show_usage(error)
+        from crawler.cli.complaints import complain_of_usage  # only for a mistake
+
+        complain_of_usage(error, arguments)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Stop as stop:
         if is_out_of_memory(stop) and not isinstance(stop, OutOfMemoryError):
             stop = OutOfMemoryError()
-        _complain(str(stop))
+        _complain(str(stop), arguments)
         return stop.exit_code
     except ReaderLeft as left:
         _discard_stdout()
         return left.exit_code
     except OSError as error:
         if error.errno in _ACCESS_ERRORS and error.filename:
-            _complain(_no_access(error))
+            _complain(_no_access(error), arguments)
             return OutputError.exit_code
         if error.errno not in _WRITE_ERRORS:
             raise
         _discard_stdout()
-        click.echo(f"orbweb: stdout can't be written: {error.strerror}", err=True)
+        _complain(f"stdout can't be written: {error.strerror}", arguments)
         return OutputError.exit_code
     return code if isinstance(code, int) else 0
 
@@ -197,19 +198,10 @@ def _no_access(error: OSError) -> str:
     return f"{text}; check owner and mode"
 
 
-def _show_usage(error: click.ClickException) -> None:
-    from crawler.model.controls import escape_controls
+def _complain(text: str, arguments: Sequence[str], details: str = "") -> None:
+    from crawler.cli.complaints import complain  # only for a mistake
 
-    shown = StringIO()
-    error.show(shown)
-    click.echo(escape_controls(shown.getvalue()), nl=False, err=True)
-
-
-def _complain(text: str) -> None:
-    """Print an error, which may name what a server or a file has sent."""
-    from crawler.model.controls import escape_controls
-
-    click.echo(f"orbweb: {escape_controls(text)}", err=True)
+    complain(text, arguments, details)
 
 
 def _discard_stdout() -> None:
@@ -258,16 +250,13 @@ def _report(error: Exception) -> int:
     """Report an error that is not the user's; its exit code."""
     if is_out_of_memory(error):
         stop = OutOfMemoryError()
-        click.echo(f"orbweb: {stop}", err=True)
+        _complain(str(stop), sys.argv[1:])
         return stop.exit_code
     if overwritten := overwriting_error(error):
-        click.echo(f"orbweb: {overwritten}", err=True)
+        _complain(overwritten, sys.argv[1:])
         return UsageError.exit_code
     import traceback
 
-    from crawler.model.controls import escape_controls
-
-    lines = traceback.format_exception(error)
-    click.echo(escape_controls("".join(lines)), nl=False, err=True)
-    _complain(f"internal error: {type(error).__name__}: {error}")
+    trace = "".join(traceback.format_exception(error))
+    _complain(f"internal error: {type(error).__name__}: {error}", sys.argv[1:], trace)
     return 1

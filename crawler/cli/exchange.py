@@ -146,7 +146,7 @@ def run_part(
                 part = _Part(server, crawl, config, address, reporter)
                 return part.run(processes, most).exit_code
             except Stop as stop:
-                if not reporter.report_error(f"orbweb: {stop}"):
+                if not reporter.report_error(stop):
                     raise
                 return stop.exit_code
 

@@ -70,7 +70,7 @@ def run_tasks(
             run = _side_by_side if side_by_side else _in_order
             return next((code for code in run(tasks, reporter) if code), 0)
         except Stop as stop:
-            if not reporter.report_error(f"orbweb: {stop}"):
+            if not reporter.report_error(stop):
                 raise
             return stop.exit_code
 
@@ -175,7 +175,7 @@ def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
         try:
             summary = run_crawl(task, reporter)
         except Stop as stop:
-            reporter.message(f"orbweb: {task.config.dir}: {stop}")
+            reporter.failed(task.config.dir, stop)
             exit_codes.append(stop.exit_code)
             continue
         exit_codes.append(summary.exit_code)
@@ -209,7 +209,7 @@ class _ConcurrentCrawl:
             )
         except Stop as stop:
             self.code = stop.exit_code
-            self._reporter.message(f"orbweb: {self.config.dir}: {stop}")
+            self._reporter.failed(self.config.dir, stop)
         finally:
             self._running = False
 
@@ -232,7 +232,7 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
                 crawls.append(_ConcurrentCrawl(task, reporter, opening))
                 stoppable.append(crawls[-1].crawl)
             except Stop as stop:
-                reporter.message(f"orbweb: {task.config.dir}: {stop}")
+                reporter.failed(task.config.dir, stop)
                 refused.append(stop.exit_code)
         if crawls:
             with Watched(

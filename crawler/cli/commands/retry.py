@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     """
     from crawler.cli.running import run_tasks
     from crawler.cli.task import Task, with_processes
+    from crawler.cli.terminal.reporter import Reporter
     from crawler.workspace.open import stored_config
     from crawler.workspace.retrying import requeue_failed
 
@@ -37,10 +39,10 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
         path, unique_words(reasons), keys, now=time.time(), dry_run=dry_run
     )
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
-    if dry_run or not count:
-        if not params["quiet"]:
-            click.echo(f"orbweb: {note}", err=True)
-        return 0
     verbosity = verbosity_of(params)
+    if dry_run or not count:
+        with closing(Reporter(verbosity, folder, [config])) as reporter:
+            reporter.notice(f"orbweb: {note}")
+        return 0
     tasks = with_processes([Task(config, "resume")], None)
     return run_tasks(tasks, verbosity, notes=[note])

@@ -42,7 +42,12 @@ from crawler.output.sink import refused
 
 Write = Callable[[list[str]], None]
 """Writes lines, given without line ends, together."""
-Level = Literal["debug", "info", "error"]
+Level = Literal["debug", "info", "warning", "error"]
+"""How serious an event is.
+
+`error`: a crawl has failed, or ends with another exit code than 0. `warning`: something
+went wrong, and the crawl goes on, or it ends with URLs that wait for hosts. A stop that
+the user asked for is `info`."""
 
 
 class Log(Protocol):
@@ -133,7 +138,8 @@ class JsonLog:
         self._event("exchange", "debug", _exchange(exchange))
 
     def record(self, record: Record) -> None:
-        self._event("record", "info", _record(record))
+        level: Level = "warning" if isinstance(record, ErrorRecord) else "info"
+        self._event("record", level, _record(record))
 
     def progress(self, snapshot: Snapshot) -> None:
         numbers: dict[str, Any] = {n: _rounded(getattr(snapshot, n)) for n in _PROGRESS}
@@ -142,16 +148,17 @@ class JsonLog:
         self._event("progress", "info", numbers)
 
     def finished(self, summary: Summary, text: str) -> None:
+        counts = dict(summary.counts)
+        counts["queued"] += counts.pop("leased", 0)  # they are fetched by a resume
         fields = {
             "finish_reason": summary.finish_reason,
             "exit_code": summary.exit_code,
             "elapsed_s": round(summary.elapsed_s, 3),
-            "counts": dict(summary.counts),
+            "counts": counts,
             "next_command": summary.next_command,
             "message": text,
         }
-        level: Level = "info" if summary.exit_code == 0 else "error"
-        self._event("finished", level, fields)
+        self._event("finished", _level_of_end(summary), fields)
 
     def for_job(self, job: str) -> JsonLog:
         return JsonLog(self.write, self._clock, job, self._process)
@@ -167,6 +174,12 @@ class JsonLog:
         if self._process is not None:
             first["process"] = self._process
         self.write([self._encode(first | fields).decode()])
+
+
+def _level_of_end(summary: Summary) -> Level:
+    if summary.exit_code == 0 or summary.finish_reason == "signal":
+        return "info"
+    return "warning" if summary.finish_reason == "parked" else "error"
 
 
 _PROGRESS = (

@@ -15,12 +15,13 @@ from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view
 from crawler.engine.builder import Crawl, Summary
+from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.model.config import Config
-from crawler.model.errors import OutputError
+from crawler.model.errors import OutputError, Stop
 from crawler.model.record_base import Record
 
 if TYPE_CHECKING:
-    from crawler.cli.terminal.log import JsonLog, Log, LogFile
+    from crawler.cli.terminal.log import JsonLog, Level, Log, LogFile
     from crawler.fleet.messages import LogForm
 
 
@@ -37,8 +38,9 @@ class Reporter:
             from crawler.cli.terminal.log import JsonLog, JsonView, to_stream
 
             self._json = JsonLog(to_stream(sys.stderr), time.time)
-            of_one = self._json if self._several else self._json.for_job(title)
-            self.view: View = JsonView(of_one, quiet=verbosity.quiet)
+            if not self._several:
+                self._json = self._json.for_job(title)
+            self.view: View = JsonView(self._json, quiet=verbosity.quiet)
         else:
             shared = (
                 any("-" in config.output for config in configs) and sys.stdout.isatty()
@@ -56,11 +58,14 @@ class Reporter:
         if self.logs_exchanges:
             self._log_of_exchanges = self._file or self._json or _log_in(self.view)
 
-    def message(self, text: str) -> None:
-        """One line for the user, and for the log file."""
-        self.view.message(text)
+    def message(self, text: str, level: Level = "warning") -> None:
+        """One line for the user of what goes wrong, and for the log file."""
+        if self._json is not None:
+            self._json.message(text, level)
+        else:
+            self.view.message(text)
         if self._file is not None:
-            self._file.message(text)
+            self._file.message(text, level)
 
     def notice(self, text: str) -> None:
         """One line for the log file, and for the user unless he wants to hear less."""
@@ -68,6 +73,10 @@ class Reporter:
             self.view.message(text)
         if self._file is not None:
             self._file.message(text)
+
+    def failed(self, job: str, stop: Stop) -> None:
+        """Why one of several crawls fails."""
+        self.message(f"orbweb: {job}: {stop}", _level_of(stop))
 
     def finished(self, summary: Summary, job: str, text: str) -> None:
         """The end of a crawl, which `-q` does not show if all went well.
@@ -109,12 +118,11 @@ class Reporter:
         except OutputError as error:
             self.view.message(f"orbweb: {error}; the log goes on in the file of before")
 
-    def report_error(self, text: str) -> bool:
+    def report_error(self, stop: Stop) -> bool:
         """Log why the command fails. True if stderr is the log and has the message."""
-        if self._file is not None:
-            self._file.message(text, "error")
-        if self._json is not None:
-            self._json.message(text, "error")
+        for log in (self._file, self._json):
+            if log is not None:
+                log.message(f"orbweb: {stop}", _level_of(stop))
         return self._json is not None
 
     def close(self) -> None:
@@ -151,6 +159,11 @@ class Reporter:
 
         crawl.events.on_warning(lambda text: self.message(of_job(text)))
         crawl.events.on_notice(lambda text: self.notice(of_job(text)))
+
+
+def _level_of(stop: Stop) -> Level:
+    """A signal is no error of the program (128 + its number is the exit code)."""
+    return "info" if stop.exit_code > STOPPED_AT_ONCE else "error"
 
 
 def _open_file(path: str) -> LogFile:

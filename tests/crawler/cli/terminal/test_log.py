@@ -96,7 +96,7 @@ def test_as_json(lines: list[str]) -> None:
     assert {event["ts"] for event in events} == {STAMP}
     assert [(event["event"], event["level"]) for event in events] == [
         ("message", "info"), ("exchange", "debug"), ("exchange", "debug"),
-        ("record", "info"), ("record", "info"), ("record", "info"),
+        ("record", "info"), ("record", "warning"), ("record", "info"),
     ]  # fmt: skip
     message, exchange, refused, page, error, skip = events
     assert message["message"] == "to the user\x07"
