@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import IO, Any
@@ -21,8 +23,16 @@ OPTIONS = (
     *("-w", "0", "-c", "16", "--scope", "any", "--allow-net", "127.0.0.0/8", "-q"),
     *("--record", "skips", "--grace", "1s", "-s", "limits.traps=false"),
 )
-_TELLS_APART = ("type", "url", "depth", "parent_url", "seed_url", "status", "sha256")
-"""The fields of a record that do not depend on the order of the fetches."""
+_VARIES = frozenset(
+    (
+        *("run_id", "seq", "ts", "reused_connection", "new_links_count"),
+        *("dup_of", "dup_kind", "path"),
+    )
+)
+"""The fields of a record that depend on the order of the fetches, and on the shard.
+
+Times (`..._ms`) do, too. What is compared of `path` is the file there.
+"""
 
 
 def start(*arguments: str, stdout: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -85,23 +95,38 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in tasks.split()]
 
 
-def endings(folder: Path) -> Counter[tuple[Any, ...]]:
-    """The terminal records of the crawl in `folder`, by what tells them apart."""
-    files = [*folder.glob("records.jsonl"), *folder.glob("records/part-*.jsonl")]
-    lines = [line for file in files for line in file.read_bytes().splitlines()]
-    records = [json.loads(line) for line in lines]
+def endings(folder: Path) -> Counter[tuple[str, str, str]]:
+    """The terminal records of the crawl in `folder`: type, URL, and all other fields.
+
+    Those that vary between two crawls are left out; a picture has the digest of its
+    file.
+    """
     return Counter(
-        tuple(record.get(name) for name in _TELLS_APART)
-        for record in records
+        (record["type"], record["url"], _compared(record, folder))
+        for record in _records(folder)
         if record["type"] in TERMINAL
     )
 
 
+def _compared(record: dict[str, Any], folder: Path) -> str:
+    fields = {
+        name: value
+        for name, value in record.items()
+        if name not in _VARIES and not name.endswith("_ms")
+    }
+    if record.get("path"):
+        file = folder / record["path"]
+        fields["file"] = sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+    return json.dumps(fields, sort_keys=True)
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    files = [*folder.glob("records.jsonl"), *folder.glob("records/part-*.jsonl")]
+    lines = (line for file in files for line in file.read_bytes().splitlines())
+    return map(json.loads, lines)
+
+
 def missing_files(folder: Path) -> list[str]:
     """The images of records that are not in the folder."""
-    files = folder.glob("records/part-*.jsonl")
-    lines = [line for file in files for line in file.read_bytes().splitlines()]
-    paths = [
-        record["path"] for record in map(json.loads, lines) if record["type"] == "image"
-    ]
+    paths = [one["path"] for one in _records(folder) if one["type"] == "image"]
     return [path for path in paths if not (folder / path).is_file()]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from tests.helpers.killed_fleet import (
     OPTIONS,
@@ -22,13 +22,23 @@ from tests.helpers.killed_fleet import (
 from tests.helpers.many_hosts import ManyHosts
 from tests.helpers.valkey import ValkeyProcess
 
+EXCHANGE_DOWN = 4
+"""The exit code of a machine that did not reach the exchange."""
+
 
 class Machines:
     """`count` machines crawl `site`, each in a folder of its own in `place`."""
 
     def __init__(
-        self, site: ManyHosts, place: Path, server: ValkeyProcess, count: int
+        self,
+        site: ManyHosts,
+        place: Path,
+        server: ValkeyProcess,
+        count: int,
+        processes: int = 1,
     ) -> None:
+        """`processes`: how many each machine has."""
+        self._processes = str(processes)
         self._site = site
         self._server = server
         self._address = server.address("crawl")
@@ -43,7 +53,9 @@ class Machines:
 
     def _start(self, folder: Path) -> subprocess.Popen[bytes]:
         options = ("--exchange", self._address, "--max-shards", str(self._most))
-        return start("work", str(folder), *options, "--processes", "1", "-q")
+        return start(
+            "work", str(folder), *options, "--processes", self._processes, "-q"
+        )
 
     def fail(self, times: int, chance: Random, *, forgets: bool) -> int:
         """So many faults, each after a number of requests; how many there were.
@@ -72,15 +84,27 @@ class Machines:
         return times
 
     def wait(self) -> list[int]:
-        """The exit codes of the machines, once the crawl has ended."""
-        return [one.wait(TIMEOUT_S) for one in self._running]
+        """The exit codes of the machines, once the crawl has ended.
+
+        One that did not reach the exchange when it began is started again, as by
+        systemd.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        while any(one.poll() in (None, EXCHANGE_DOWN) for one in self._running):
+            for number, one in enumerate(self._running):
+                if one.poll() == EXCHANGE_DOWN:
+                    self._running[number] = self._start(self.folders[number])
+            assert time.monotonic() < deadline, "a machine does not end"
+            time.sleep(0.05)
+        return [one.wait() for one in self._running]
 
     def stop(self) -> None:
         """End what still runs."""
         for one in self._running:
             one.terminate()
-        self.wait()
+        for one in self._running:
+            one.wait(TIMEOUT_S)
 
-    def endings(self) -> Counter[tuple[Any, ...]]:
+    def endings(self) -> Counter[tuple[str, str, str]]:
         """The terminal records of all machines."""
         return sum(map(endings, self.folders), Counter())

@@ -2,7 +2,8 @@
 
 A crawl of 2,000 hosts by four processes, of which one is killed at 30 random moments,
 and each fifth time their parent, beside a crawl of one process: the records must be
-equal but for their order and times. Prints how many they are, and fails otherwise.
+equal, field by field, but for their order and times. Prints how many they are, and
+fails otherwise.
 """
 
 from __future__ import annotations

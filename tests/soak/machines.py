@@ -1,9 +1,10 @@
-"""`python -m tests.soak.machines [HOSTS [PAGES [FAULTS [MACHINES]]]]`: all of it fails.
+"""`python -m tests.soak.machines [HOSTS [PAGES [FAULTS [MACHINES [PROCESSES]]]]]`.
 
-Machines, each with a folder of its own, crawl by a server of Valkey. At random moments
-the server is killed, and has its data or not when it is back; a process is killed; a
-machine is. Beside it a crawl of one process: the records must be equal but for their
-order and times. Prints how many they are, and fails otherwise.
+Two machines of two processes, each with a folder of its own, crawl 2,000 hosts by a
+server of Valkey. At 30 random moments something gets SIGKILL: the server, which has its
+data or not when it is back; a process; the parent of a machine, which is started again.
+Beside it a crawl of one process: the records must be equal, field by field, but for
+their order and times. Prints how many they are, and fails otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from tests.helpers.valkey import ValkeyProcess
 
 
 def main(
-    hosts: int = 2000, pages: int = 20_000, faults: int = 30, machines: int = 3
+    hosts: int = 2000,
+    pages: int = 20_000,
+    faults: int = 30,
+    machines: int = 2,
+    processes: int = 2,
 ) -> int:
     site = ManyHosts(hosts, pages, pictures=20)
     seed = time.time_ns() % 10_000
@@ -35,8 +40,8 @@ def main(
             there = Path(place) / f"forgets-{forgets}"
             (there / "server").mkdir(parents=True)
             server = ValkeyProcess(there / "server", persists=not forgets)
-            crawl = Machines(site, there, server, machines)
-            crawl.begin(shards=4 * machines)
+            crawl = Machines(site, there, server, machines, processes)
+            crawl.begin(shards=2 * machines * processes)
             done = crawl.fail(faults, Random(seed), forgets=forgets)
             codes = crawl.wait()
             server.kill()
