@@ -34,6 +34,7 @@ from crawler.inspect.state import open_states
 from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import COOKIE_FILE, COOKIES
+from crawler.model.resume_command import with_folder
 from crawler.model.shards import Layout, Session
 from crawler.policy.traps import Traps
 from crawler.workspace.open import ulid
@@ -155,7 +156,9 @@ def run_supervised(
     log = None
     if reporter.logs_exchanges:
         log = ProcessLogs("crawler.cli.logging_process", reporter.log_form, config.dir)
-    supervisor = Supervisor(config, fleet, file, _Listener(reporter), log, part)
+    supervisor = Supervisor(
+        config, fleet, file, _Listener(reporter, config.dir), log, part
+    )
 
     def reopen() -> None:
         reporter.reopen()
@@ -173,8 +176,7 @@ def run_supervised(
             )
     if part is not None and summary.next_command is not None:
         summary = replace(summary, next_command=fleet.work_command(config.dir))
-    errors = supervisor.snapshot().last_errors
-    report_end(reporter, summary, config, errors[-1][2] if errors else "")
+    report_end(reporter, summary, config)
     return summary
 
 
@@ -208,8 +210,9 @@ def _made_of_all(
 class _Listener:
     """Shows what the processes say; what several of them say alike, once."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, folder: str) -> None:
         self._reporter = reporter
+        self._folder = folder
         self._noticed: set[str] = set()
 
     def opened(self, shard: Opened) -> None:
@@ -220,6 +223,7 @@ class _Listener:
             )
 
     def notice(self, text: str, *, is_warning: bool) -> None:
+        text = with_folder(text, self._folder)
         if is_warning:
             self._reporter.message(f"orbweb: {text}")
         elif text not in self._noticed:

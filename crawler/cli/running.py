@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 
 import hub
 from crawler.cli.signals import Interruptible, interruptible
 from crawler.cli.task import Opening, Task, naming, report_end
-from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import Watched
@@ -21,9 +19,6 @@ from crawler.model.config import Config
 from crawler.model.errors import (
     Stop,
 )
-from crawler.model.record_base import Record
-from crawler.model.records import ErrorRecord, RedirectRecord
-from crawler.model.seed import parse_seed
 from crawler.model.url import host_key, hostname
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
@@ -101,7 +96,8 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
     if task.processes is not None:
         from crawler.cli.fleet import run_fleet  # for several processes only
 
-        return run_fleet(task, reporter)
+        with naming(task.config.dir):
+            return run_fleet(task, reporter)
     opening = Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
     with (
@@ -110,11 +106,10 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
     ):
         crawl = opening.open(task)
         stoppable.append(crawl)
-        seen = _Seen(task.config)
-        reporter.attach(crawl, seen.see, task.config.dir)
+        reporter.attach(crawl, task.config.dir)
         with Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
-    report_end(reporter, summary, task.config, seen.last_error, seen.warnings())
+    report_end(reporter, summary, task.config)
     return summary
 
 
@@ -125,47 +120,6 @@ def _reopen(reporter: Reporter, running: Sequence[Interruptible]) -> None:
         if isinstance(one, Crawl):
             with suppress(Stop):  # the crawl itself meets it at its next commit
                 one.reopen_outputs()
-
-
-_LOGIN = re.compile(r"(?i)[/._-](?:log|sign)[-_]?(?:in|on)(?![a-z])").search
-
-
-class _Seen:
-    """What the end of a crawl says of its records."""
-
-    def __init__(self, config: Config) -> None:
-        url = config.login.url and parse_seed(config.login.url).url
-        self._login_url = url.partition("?")[0]
-        self.last_error = ""
-        """The message of the last error record of a page."""
-        self._login_page = ""
-        """Where a seed redirects to, if that looks like a login."""
-        self._to_login = 0
-        """Redirects to the page of `login.url`."""
-
-    def see(self, record: Record) -> None:
-        if isinstance(record, ErrorRecord):
-            if record.for_type == "page":
-                self.last_error = record.error_message
-        elif isinstance(record, RedirectRecord):
-            target = record.location.partition("?")[0]
-            if self._login_url:
-                self._to_login += target == self._login_url
-            elif not record.depth and _LOGIN(target):
-                self._login_page = target
-
-    def warnings(self) -> Iterator[str]:
-        if self._login_page:
-            yield (
-                f"the seed redirects to {self._login_page}, which looks like a login: "
-                "give --login and --form, or the cookies of a browser with -b FILE"
-            )
-        if self._to_login:
-            yield (
-                f"{counted(self._to_login, 'URL')} redirected to the login page: the "
-                "session seems to have ended; `orbweb recrawl` logs in and fetches "
-                "all again"
-            )
 
 
 def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
@@ -192,8 +146,7 @@ class _ConcurrentCrawl:
         self.code = 0
         with naming(task.config.dir):
             self.crawl = opening.open(task)
-        self._seen = _Seen(task.config)
-        reporter.attach(self.crawl, self._seen.see, task.config.dir)
+        reporter.attach(self.crawl, task.config.dir)
         self._reporter = reporter
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
@@ -203,10 +156,7 @@ class _ConcurrentCrawl:
             with naming(self.config.dir):
                 summary = self.crawl.run()
             self.code = summary.exit_code
-            seen = self._seen
-            report_end(
-                self._reporter, summary, self.config, seen.last_error, seen.warnings()
-            )
+            report_end(self._reporter, summary, self.config)
         except Stop as stop:
             self.code = stop.exit_code
             self._reporter.failed(self.config.dir, stop)

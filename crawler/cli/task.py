@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -153,19 +153,10 @@ def _with_folder(text: str, folder: str) -> str:
     return with_folder(text, folder)
 
 
-def report_end(
-    reporter: Reporter,
-    summary: Summary,
-    config: Config,
-    last_error: str,
-    further: Iterable[str] = (),
-) -> None:
-    """Show how a crawl has ended. `last_error`: the message of the last error record.
-
-    `further`: warnings beside those that the summary tells.
-    """
-    for warning in (*warnings(summary, config), *further):
+def report_end(reporter: Reporter, summary: Summary, config: Config) -> None:
+    """Show how a crawl has ended."""
+    for warning in warnings(summary, config):
         shown = _with_folder(warning, config.dir)
         reporter.message(f"orbweb: warning: {config.dir}: {shown}")
-    text = result_line(summary, config, last_error)
+    text = result_line(summary, config)
     reporter.finished(summary, config.dir, text)

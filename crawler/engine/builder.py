@@ -247,7 +247,7 @@ def _assemble(
     changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
     shard = environment.shard
-    stats = Stats(clock, dict(store.counts().items()))
+    stats = Stats(clock, dict(store.counts().items()), config.login.url)
     events.on_record(stats.count)
     machinery = build(config, environment)
     held.callback(machinery.large_bodies.close)

@@ -17,7 +17,7 @@ from crawler.engine.exit_status import DONE, URLS_WAIT, SeedFailures, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, Readable
 from crawler.model.reasons import FinishReason
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
@@ -70,6 +70,146 @@ class Summary(Struct, frozen=True):
 
     Of those before only if the crawl has no page.
     """
+    last_error: str = ""
+    """The message of the page that failed last in this run."""
+    login_page: str = ""
+    """Where a seed redirects to, if that looks like a login and there was none."""
+    to_login: int = 0
+    """Redirects to the page of `login.url`, since the session has ended."""
+
+
+class Standing(Struct, frozen=True):
+    """How the URLs of a crawl stand after a run: those of all its runs, and shards."""
+
+    counts: Mapping[str, int]
+    received_bytes: int
+    changes: Mapping[str, int]
+    parked: tuple[Parked, ...]
+    metadata: Readable
+
+
+class Met(Struct, frozen=True):
+    """What one run has met."""
+
+    seed_failures: SeedFailures
+    seed_error: str
+    last_error: str
+    login_page: str
+    to_login: int
+    pruned: int
+
+
+def summarise(
+    config: Config,
+    reason: FinishReason,
+    code: int,
+    elapsed_s: float,
+    standing: Standing,
+    met: Met,
+) -> Summary:
+    """The summary of a run, of one process or of several."""
+
+    def number(kind: str, key: str) -> int:
+        return int(standing.metadata.get(kind, key) or 0)
+
+    return Summary(
+        code,
+        reason,
+        standing.counts,
+        elapsed_s,
+        config.dir,
+        None if reason == "done" else _next_command(config, reason, standing),
+        standing.parked,
+        standing.changes,
+        *_shells(config, standing),
+        pruned=met.pruned,
+        external=number(EXTERNAL, "urls"),
+        broken_external=number(EXTERNAL, "broken"),
+        external_not_checked=number(EXTERNAL, "not checked"),
+        seed_error=_seed_error(config, standing.counts, met.seed_error),
+        last_error=met.last_error,
+        login_page=met.login_page,
+        to_login=met.to_login,
+    )
+
+
+def exit_code_of(
+    config: Config,
+    reason: FinishReason,
+    counts: Mapping[str, int],
+    failures: SeedFailures,
+) -> int:
+    """The exit code of a run that ended for `reason`, and was not interrupted.
+
+    `failures` are those of this run.
+    """
+    if reason == "parked":
+        return URLS_WAIT
+    failures = _seed_failures(config, counts, failures)
+    if reason in _LIMITS and not counts["page"] and not failures:
+        return DONE  # the first page is still to come
+    return exit_code(
+        failures,
+        counts,
+        config.fail_on,
+        len(set(config.seeds)),
+        only_files=bool(config.api or config.records.only_keep),
+    )
+
+
+def _seed_failures(
+    config: Config, counts: Mapping[str, int], failures: SeedFailures
+) -> SeedFailures:
+    """Those of this run, or those of runs before that still decide."""
+    matters = not counts["page"] or config.fail_on == "seed"
+    if failures or not (counts["error"] and matters):
+        return failures
+    from crawler.inspect.links import status_of_error  # for few resumes
+
+    return {(row.code or "", status_of_error(row)) for row in _failed_seeds(config)}
+
+
+def _seed_error(config: Config, counts: Mapping[str, int], message: str) -> str:
+    """That of this run, or of runs before."""
+    if counts["page"] or not counts["error"] or message:
+        return message
+    failed = _failed_seeds(config)
+    return failed[-1].detail or "" if failed else ""
+
+
+def _failed_seeds(config: Config) -> list[UrlRow]:
+    from crawler.inspect.state import open_states
+    from crawler.workspace.paths import state_folder
+
+    with open_states(state_folder(config.dir)) as state:
+        return [
+            row
+            for row in state.urls(("error",), (), ())
+            if row.depth == 0 and row.destination == "page"
+        ]
+
+
+def _shells(config: Config, standing: Standing) -> tuple[int, bool]:
+    """How many pages need JavaScript, and whether all seeds do."""
+    if standing.metadata.get(NEEDS_JAVASCRIPT, "pages") is None:
+        return 0, False
+    from crawler.engine.shell_pages import seeds_are_shells, shell_count
+
+    seeds, metadata = len(set(config.seeds)), standing.metadata
+    pages = standing.counts["page"]
+    return shell_count(metadata), seeds_are_shells(metadata, seeds, pages)
+
+
+def _next_command(config: Config, reason: FinishReason, standing: Standing) -> str:
+    from crawler.model.resume_command import resume_command  # often not needed
+
+    return resume_command(
+        config.dir,
+        config.limits,
+        standing.counts["page"],
+        standing.received_bytes,
+        time_is_over=reason == "limit_time",
+    )
 
 
 def resident_bytes() -> int:
@@ -129,83 +269,32 @@ class RunReport:
 
     def exit_code(self, reason: FinishReason) -> int:
         """The exit code of a run that ended for `reason`, and was not interrupted."""
-        if reason == "parked":
-            return URLS_WAIT
-        counts, failures = self._counts(), self._seed_failures()
-        if reason in _LIMITS and not counts["page"] and not failures:
-            return DONE  # the first page is still to come
-        return exit_code(
-            failures,
-            counts,
-            self._config.fail_on,
-            len(set(self._config.seeds)),
-            only_files=bool(self._config.api or self._config.records.only_keep),
-        )
-
-    def _seed_failures(self) -> SeedFailures:
-        """Those of this run, or those of runs before that still decide."""
-        counts, failures = self._store.counts(), self._stats.seed_failures
-        matters = not counts["page"] or self._config.fail_on == "seed"
-        if failures or not (counts["error"] and matters):
-            return failures
-        from crawler.inspect.links import status_of_error  # for few resumes
-
-        return {(row.code or "", status_of_error(row)) for row in self._failed_seeds()}
-
-    def _failed_seeds(self) -> list[UrlRow]:
-        from crawler.inspect.state import open_states
-        from crawler.workspace.paths import state_folder
-
-        with open_states(state_folder(self._config.dir)) as state:
-            return [
-                row
-                for row in state.urls(("error",), (), ())
-                if row.depth == 0 and row.destination == "page"
-            ]
-
-    def _seed_error(self) -> str:
-        """That of this run, or of runs before."""
-        counts = self._store.counts()
-        if counts["page"] or not counts["error"] or self._stats.seed_error:
-            return self._stats.seed_error
-        failed = self._failed_seeds()
-        return failed[-1].detail or "" if failed else ""
+        failures = self._stats.seed_failures
+        return exit_code_of(self._config, reason, self._counts(), failures)
 
     def summary(self, reason: FinishReason, code: int) -> Summary:
-        return Summary(
-            code,
+        store, stats = self._store, self._stats
+        return summarise(
+            self._config,
             reason,
-            self._counts(),
+            code,
             self._clock() - self._started,
-            self._config.dir,
-            None if reason == "done" else self._next_command(reason),
-            self._parked(),
-            self._store.changes(),
-            *self._shells(),
-            pruned=self._pruned(),
-            external=int(self._store.get(EXTERNAL, "urls") or 0),
-            broken_external=int(self._store.get(EXTERNAL, "broken") or 0),
-            external_not_checked=int(self._store.get(EXTERNAL, "not checked") or 0),
-            seed_error=self._seed_error(),
+            Standing(
+                self._counts(),
+                store.received_bytes(),
+                store.changes(),
+                tuple(store.parked()),
+                store,
+            ),
+            Met(
+                stats.seed_failures,
+                stats.seed_error,
+                stats.last_error,
+                stats.login_page,
+                stats.to_login,
+                self._pruned(),
+            ),
         )
-
-    def _shells(self) -> tuple[int, bool]:
-        """How many pages need JavaScript, and whether all seeds do."""
-        if self._store.get(NEEDS_JAVASCRIPT, "pages") is None:
-            return 0, False
-        from crawler.engine.shell_pages import seeds_are_shells, shell_count
-
-        seeds, pages = len(set(self._config.seeds)), self._store.counts()["page"]
-        return shell_count(self._store), seeds_are_shells(self._store, seeds, pages)
-
-    def _next_command(self, reason: FinishReason) -> str:
-        from crawler.model.resume_command import resume_command  # often not needed
-
-        limits, pages = self._config.limits, self._store.counts()["page"]
-        received = self._store.received_bytes()
-        is_over = reason == "limit_time"
-        folder = self._config.dir
-        return resume_command(folder, limits, pages, received, time_is_over=is_over)
 
     def record(
         self,
@@ -242,6 +331,3 @@ class RunReport:
     def _counts(self) -> dict[str, int]:
         """URLs by state."""
         return dict(self._store.counts().items())
-
-    def _parked(self) -> tuple[Parked, ...]:
-        return tuple(self._store.parked())

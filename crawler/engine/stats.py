@@ -7,6 +7,7 @@ This module does not import the hub, so no other greenlet sees it half-counted.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from heapq import nlargest
@@ -16,7 +17,8 @@ from msgspec import Struct
 
 from crawler.model.host import NO_WAITS, Waits
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
-from crawler.model.records import ErrorRecord
+from crawler.model.records import ErrorRecord, RedirectRecord
+from crawler.model.seed import parse_seed
 
 RATE_WINDOW_S = 10.0
 """The time over which rates are measured (seconds).
@@ -29,6 +31,9 @@ LAST_ERRORS = 10
 LAST_URLS = 20
 MAX_HOSTS = 20_000
 """Counted apart; beyond, those with the fewest URLs are forgotten."""
+
+
+_LOGIN = re.compile(r"(?i)[/._-](?:log|sign)[-_]?(?:in|on)(?![a-z])").search
 
 
 class FrontierStatistics(Protocol):
@@ -84,11 +89,15 @@ class Snapshot(Struct, frozen=True):
 class Stats:
     """The counters of one crawl.
 
-    `done`: the counts by record type from which a resumed crawl goes on.
+    `done`: the counts by record type from which a resumed crawl goes on. `login_url`:
+    the page of the login, if the crawl has logged in.
     """
 
     def __init__(
-        self, clock: Callable[[], float], done: Mapping[str, int] | None = None
+        self,
+        clock: Callable[[], float],
+        done: Mapping[str, int] | None = None,
+        login_url: str = "",
     ) -> None:
         self._clock = clock
         self._started = clock()
@@ -102,6 +111,14 @@ class Stats:
         """(error_code, status) of the seeds that failed, also behind a redirect."""
         self.seed_error = ""
         """The message of the last of these."""
+        self.last_error = ""
+        """The message of the page that failed last."""
+        url = login_url and parse_seed(login_url).url
+        self._login_url = url.partition("?")[0]
+        self.to_login = 0
+        """Redirects to the page of the login."""
+        self.login_page = ""
+        """Where a seed redirects to, if that looks like a login and there was none."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
 
@@ -114,15 +131,26 @@ class Stats:
             self._bytes += record.wire_bytes
             self._by_host[record.host] += 1
             self._last_urls.append(record)
+            if isinstance(record, RedirectRecord):
+                self._redirected(record)
         elif isinstance(record, ErrorRecord):
             self._by_code[record.error_code] += 1
             self._by_host[record.host] += 1
             self._last_errors.append(
                 (record.url, record.error_code, record.error_message)
             )
+            if record.for_type == "page":
+                self.last_error = record.error_message
             if record.depth == 0:
                 self.seed_failures[record.error_code, record.status] += 1
                 self.seed_error = record.error_message
+
+    def _redirected(self, record: RedirectRecord) -> None:
+        target = record.location.partition("?")[0]
+        if self._login_url:
+            self.to_login += target == self._login_url
+        elif not record.depth and _LOGIN(target):
+            self.login_page = target
 
     def snapshot(
         self,

@@ -1,6 +1,6 @@
 """How a crawl by shards has ended: one summary of all, from their states.
 
-The exit code is that of a crawl of one process with the same numbers.
+Summary and exit code are made as those of a crawl of one process, of the sums.
 """
 
 from __future__ import annotations
@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crawler.engine.crawl import STOPPED_AT_ONCE
-from crawler.engine.exit_status import DONE, URLS_WAIT, exit_code
-from crawler.engine.run_report import Summary
-from crawler.engine.shell_pages import seeds_are_shells
+from crawler.engine.exit_status import DONE, URLS_WAIT
+from crawler.engine.run_report import Met, Standing, Summary, exit_code_of
+from crawler.engine.run_report import summarise as summarise_run
 from crawler.fleet.messages import Ended
 from crawler.frontier.store import Parked
 from crawler.inspect.state import open_states
 from crawler.model.config import Config
-from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
 from crawler.model.reasons import FinishReason
-from crawler.model.resume_command import resume_command
 from crawler.workspace.paths import state_folder
 
 _ORDER: tuple[FinishReason, ...] = (
@@ -42,74 +40,41 @@ def summarise(
     crawl, if other machines have some. `is_cut`: the time of this machine was up before
     the end of the crawl.
     """
-    reasons = {one.summary.finish_reason for one in ended}
     with open_states(state_folder(config.dir)) as state:
         totals = state.totals()
         assert totals is not None
-        left = totals.counts["queued"]
-        reason: FinishReason = "limit_time" if is_cut else "done"
-        reason = next((one for one in _ORDER if one in reasons), reason)
-        if signals and left:
-            reason = "signal"
         counts: dict[str, int] = dict(totals.counts.items())
-        shells = int(state.get(NEEDS_JAVASCRIPT, "pages") or 0)
-        external, broken, not_checked = (
-            int(state.get(EXTERNAL, key) or 0)
-            for key in ("urls", "broken", "not checked")
+        reason = _reason(ended, interrupted=bool(signals and counts["queued"]))
+        standing = Standing(
+            counts, totals.received_bytes, totals.changes, _parked(ended), state
         )
-        pages = counts["page"]
-        seeds_are = shells > 0 and seeds_are_shells(
-            state, len(set(config.seeds)), pages
-        )
-    command = None
-    if reason != "done":
-        command = resume_command(
-            config.dir, config.limits, pages, totals.received_bytes
-        )
-    return Summary(
-        _exit_code(config, ended, reason, counts, signals, pages_of_all),
-        reason,
-        counts,
-        elapsed_s,
-        config.dir,
-        command,
-        _parked(ended),
-        totals.changes,
-        shells,
-        seeds_are,
-        pruned=_pruned(config, ended, pages),
-        external=external,
-        broken_external=broken,
-        external_not_checked=not_checked,
-        seed_error=next(
-            (one.summary.seed_error for one in ended if one.summary.seed_error), ""
-        ),
-    )
+        met = _met(config, ended, counts["page"])
+        if signals and reason == "signal":
+            code = URLS_WAIT if len(signals) == 1 else STOPPED_AT_ONCE + signals[-1]
+        elif pages_of_all and not counts["page"] and reason != "parked":
+            code = DONE  # this machine's hosts have none
+        else:
+            code = exit_code_of(config, reason, counts, met.seed_failures)
+        return summarise_run(config, reason, code, elapsed_s, standing, met)
 
 
-def _exit_code(
-    config: Config,
-    ended: Sequence[Ended],
-    reason: FinishReason,
-    counts: dict[str, int],
-    signals: Sequence[int],
-    pages_of_all: int,
-) -> int:
-    if len(signals) > 1:
-        return STOPPED_AT_ONCE + signals[-1]
-    if signals or reason == "parked":
-        return URLS_WAIT
-    if pages_of_all and not counts["page"]:
-        return DONE  # this machine's hosts have none
-    failures = [failure for one in ended for failure in one.seed_failures]
-    if reason.startswith("limit") and not counts["page"] and not failures:
-        return DONE  # the first page is still to come
-    return exit_code(
-        failures,
-        counts,
-        config.fail_on,
-        len(set(config.seeds)),
-        only_files=bool(config.api or config.records.only_keep),
+def _reason(ended: Sequence[Ended], *, interrupted: bool) -> FinishReason:
+    if interrupted:
+        return "signal"
+    reasons = {one.summary.finish_reason for one in ended}
+    return next((one for one in _ORDER if one in reasons), "done")
+
+
+def _met(config: Config, ended: Sequence[Ended], pages: int) -> Met:
+    """What the shards have met, of which each counts, or any."""
+    every = [one.summary for one in ended]
+    return Met(
+        [failure for one in ended for failure in one.seed_failures],
+        next((one.seed_error for one in every if one.seed_error), ""),
+        next((one.last_error for one in every if one.last_error), ""),
+        next((one.login_page for one in every if one.login_page), ""),
+        sum(one.to_login for one in every),
+        _pruned(config, ended, pages),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crawler.cli.terminal.formatting import counted
@@ -18,7 +18,6 @@ from crawler.engine.builder import Crawl, Summary
 from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop
-from crawler.model.record_base import Record
 
 if TYPE_CHECKING:
     from crawler.cli.terminal.log import JsonLog, Level, Log, LogFile
@@ -130,13 +129,8 @@ class Reporter:
         if self._out is not None:
             self._out.close()
 
-    def attach(
-        self, crawl: Crawl, on_record: Callable[[Record], None], job: str
-    ) -> None:
-        """Log the exchanges and records of `crawl`, and call `on_record` with each.
-
-        `job` is the folder of the crawl.
-        """
+    def attach(self, crawl: Crawl, job: str) -> None:
+        """Log what happens in `crawl`; `job` is its folder."""
         if crawl.lost:
             self.message(
                 "orbweb: the machine stopped before the last records reached the disk; "
@@ -146,7 +140,6 @@ class Reporter:
             self.notice(f"orbweb: {change}")
         if crawl.logged_in:
             self.notice(f"orbweb: {crawl.logged_in}")
-        crawl.events.on_record(on_record)
         if self._log_of_exchanges is not None:
             log = self._log_of_exchanges.for_job(job)
             crawl.events.on_exchange(log.exchange)

@@ -37,15 +37,11 @@ _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
 _ALWAYS_SHOWN = ("page", "image", "error")
 
 
-def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
-    """The line.
-
-    `last_error`: the message of the page that failed last, for a crawl whose seeds led
-    on and to no page.
-    """
+def result_line(summary: Summary, config: Config) -> str:
+    """The line."""
     took = show_seconds(summary.elapsed_s)
     return (
-        f"{_ending(summary, config, last_error)}: {_numbers(summary)} in {took}. "
+        f"{_ending(summary, config)}: {_numbers(summary)} in {took}. "
         f"{_records(config)}{_mirror(summary)}Next: {_next(summary, config)}"
     )
 
@@ -65,6 +61,17 @@ def warnings(summary: Summary, config: Config) -> Iterator[str]:
     kept = counts["page"] + counts["file"] + counts["image"]
     if only_keep and counts["skip"] and not kept:
         yield f"no URL has matched --only-keep {', '.join(only_keep)}"
+    if summary.login_page:
+        yield (
+            f"the seed redirects to {summary.login_page}, which looks like a login: "
+            "give --login and --form, or the cookies of a browser with -b FILE"
+        )
+    if summary.to_login:
+        yield (
+            f"{counted(summary.to_login, 'URL')} redirected to the login page: the "
+            "session seems to have ended; `orbweb recrawl` logs in and fetches "
+            "all again"
+        )
 
 
 def _javascript_warning(config: Config) -> str:
@@ -79,11 +86,11 @@ def _javascript_warning(config: Config) -> str:
     )
 
 
-def _ending(summary: Summary, config: Config, last_error: str) -> str:
+def _ending(summary: Summary, config: Config) -> str:
     ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
     if summary.exit_code == 9 and config.records.only_keep:
         ending = "Failed, nothing was kept"
-    why = summary.seed_error or last_error
+    why = summary.seed_error or summary.last_error
     if summary.exit_code in (4, 5, 6, 10) and why:
         # Robots.txt is asked for first, so an unreachable host fails there.
         ending += f" ({why.removeprefix('robots.txt: ')})"
