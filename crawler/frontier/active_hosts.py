@@ -66,6 +66,8 @@ class ActiveHosts:
         self._answered_at = -inf  # by any host, in this run
         self._busy = 0  # hosts of which a lease is out
         self._queues: tuple[Queue, ...] = ("page", "image")
+        self.images_only = False
+        """Whether no pages are leased."""
         self._stale = True  # the store may have work that it had not at the last look
         self._store_due = inf
         self._parked_due = inf
@@ -142,7 +144,7 @@ class ActiveHosts:
             if feedback.kind == "served":
                 self._answered_at = now
             self.politeness.end_request(queue.name, now, feedback.sent_at)
-            self._apply(queue, feedback)
+            self._apply(queue, feedback, now)
 
     def block(self, queue: HostQueue, until: float) -> None:
         """Block the host until `until`, or before `max_block` is over."""
@@ -173,10 +175,10 @@ class ActiveHosts:
         self.politeness.resume(queue.name)
         self._settle(queue)
 
-    def _apply(self, queue: HostQueue, feedback: HostFeedback) -> None:
+    def _apply(self, queue: HostQueue, feedback: HostFeedback, now: float) -> None:
         """Apply the feedback to the throttle of the host, and store that."""
         name = queue.name
-        throttle = self.politeness.apply(name, feedback, self._clock())
+        throttle = self.politeness.apply(name, feedback, now)
         if throttle is None:
             return
         self.store.set_throttle(name, throttle)
@@ -184,7 +186,7 @@ class ActiveHosts:
         if feedback.kind != "served" and self.politeness.parked(name):
             self.store.park(name, allowed)
             queue.parked = queue.leaving = True
-            self._offer(queue, self._clock())
+            self._offer(queue, now)
         elif feedback.kind != "served":
             self.store.block(name, allowed)
 
@@ -239,7 +241,7 @@ class ActiveHosts:
         """From now on lease images only; False if that is so already."""
         if self.images_only:
             return False
-        self._queues = ("image",)
+        self._queues, self.images_only = ("image",), True
         self._stale = True
         for queue in list(self.queues.values()):
             self._release(queue.drain("page"))
@@ -249,7 +251,7 @@ class ActiveHosts:
 
     def all_urls(self) -> None:
         """Lease pages again, after `only_images`."""
-        self._queues = ("page", "image")
+        self._queues, self.images_only = ("page", "image"), False
         self._stale = True
         for queue in list(self.queues.values()):
             self._offer(queue, self._clock())
@@ -260,11 +262,6 @@ class ActiveHosts:
         for queue in self.queues.values():
             self.politeness.withdraw(queue.name)
             self._release(queue.drain("page") + queue.drain("image"))
-
-    @property
-    def images_only(self) -> bool:
-        """Whether no pages are leased."""
-        return self._queues == ("image",)
 
     def _claim(self, now: float) -> int:
         """Take hosts in, if there is room. The store looks for due retries anyway."""

@@ -166,7 +166,8 @@ class LeaseHandle:
 
     def detach(self) -> None:
         """The worker has done its part, request included; `finish` follows later."""
-        self.responded()
+        if self._requesting:
+            self.responded()
         self._detached = True
         self._end_work(resume=True)
 
@@ -219,7 +220,8 @@ class LeaseHandle:
 
     def _end_work(self, resume: bool) -> None:
         """The worker is done with the URL; what waits for that may go on."""
-        self.resume_host()
+        if self._paused:
+            self.resume_host()
         self._queue.workers -= 1
         if resume and self._queue.deferred:
             self._queue.deferred = False

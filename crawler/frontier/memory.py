@@ -170,6 +170,10 @@ class MemoryStore:
     def set_usage(self, host: str, usage: HostUsage) -> None:
         self._host(host, 0.0).usage = usage
 
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        known = self._host(host, 0.0)
+        known.usage = known.usage.charged(sent_at, until, wire_bytes)
+
     def received_bytes(self) -> int:
         return sum(host.usage.wire_bytes for host in self._hosts.values())
 

@@ -272,6 +272,10 @@ class HostTable(Protocol):
 
     def set_usage(self, host: str, usage: HostUsage) -> None: ...
 
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        """Count a finished request (`HostUsage.charged`)."""
+        ...
+
     def received_bytes(self) -> int:
         """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""
         ...

@@ -183,3 +183,6 @@ class StateValues:
 
     def set_usage(self, host: str, usage: HostUsage) -> None:
         raise TypeError("the state is only read")
+
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        raise TypeError("the state is only read")

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from crawler.model.errors import UsageError
 from crawler.model.url import host_key
@@ -58,7 +60,7 @@ RESERVED = re.compile(
 )
 
 
-class ImageFacts(NamedTuple):
+class ImageFacts(Struct, frozen=True):
     """What else an image's name may be made of; 0: unknown."""
 
     width: int = 0

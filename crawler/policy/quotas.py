@@ -40,6 +40,9 @@ class UsageTable(KeyValue, Protocol):
 
     def usage(self, host: str) -> HostUsage: ...
     def set_usage(self, host: str, usage: HostUsage) -> None: ...
+    def charge(
+        self, host: str, sent_at: float, until: float, wire_bytes: int
+    ) -> None: ...
 
 
 class TemplateCounts(Protocol):
@@ -130,8 +133,7 @@ class Quotas:
         It occupied its host from `sent_at` to `until` (seconds since the epoch).
         """
         self._bytes += wire_bytes
-        usage = self._usages.usage(host).charged(sent_at, until, wire_bytes)
-        self._usages.set_usage(host, usage)
+        self._usages.charge(host, sent_at, until, wire_bytes)
 
     @property
     def pages(self) -> int:
@@ -193,7 +195,9 @@ class Quotas:
             return "limit_time"
         if config.max_bytes is not None and self._bytes_full():
             return "limit_bytes"
-        return "limit_pages" if self._pages_full() else None
+        if config.max_pages is not None and self._pages_full():
+            return "limit_pages"
+        return None
 
     def release(self) -> None:
         """Give back what this shard was granted and has not used."""

@@ -49,11 +49,11 @@ def failure_of(response: Response, now: float) -> Failure | None:
     modified" (304) that was not requested.
     """
     status = response.status
+    violation = _violation(response) if status < 400 else None
+    if status < 400 and violation is None:
+        return None
     line = f"{status} {response.reason}".rstrip()
-    if status < 400:
-        violation = _violation(response)
-        if violation is None:
-            return None
+    if violation is not None:
         return ProtocolFailure(f"{line}: {violation}", status=status)
     if status == 429:
         kind: type[StatusFailure] = RateLimited
@@ -66,14 +66,15 @@ def failure_of(response: Response, now: float) -> Failure | None:
 
 def _violation(response: Response) -> str | None:
     """What is wrong with a response that has no error status."""
-    status, locations = response.status, _locations(response)
-    if status == 206:
-        return "a part, and the whole was requested"
+    status = response.status
+    if status < 300:
+        return "a part, and the whole was requested" if status == 206 else None
     if status in _NO_REDIRECTS:
         return _NO_REDIRECTS[status]
+    locations = _locations(response)
     if status in _REDIRECTS and not locations:
         return "without a Location"
-    return "several Locations" if status >= 300 and len(locations) > 1 else None
+    return "several Locations" if len(locations) > 1 else None
 
 
 def _locations(response: Response) -> set[str]:

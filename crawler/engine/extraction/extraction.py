@@ -302,6 +302,9 @@ class _NoUsages:
     def set_usage(self, host: str, usage: HostUsage) -> None:
         """Nothing is counted."""
 
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        """Nothing is counted."""
+
     def get(self, kind: str, key: str) -> bytes | None:
         return None
 

@@ -159,7 +159,9 @@ class HostRows:
         self._throttles[self.id_of(name, 0.0)] = throttle
 
     def usage(self, name: str) -> HostUsage:
-        host_id = self.id_of(name, 0.0)
+        return self._usage(self.id_of(name, 0.0))
+
+    def _usage(self, host_id: int) -> HostUsage:
         usage = self._usages.get(host_id)
         if usage is None:
             query = f"SELECT {USAGE} FROM host WHERE host_id = ?"
@@ -168,6 +170,11 @@ class HostRows:
 
     def set_usage(self, name: str, usage: HostUsage) -> None:
         self._usages[self.id_of(name, 0.0)] = usage
+
+    def charge(self, name: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        host_id = self.id_of(name, 0.0)
+        usage = self._usages.get(host_id) or self._usage(host_id)
+        self._usages[host_id] = usage.charged(sent_at, until, wire_bytes)
 
     def received_bytes(self) -> int:
         self.flush()

@@ -71,6 +71,11 @@ class SqliteHostTable(StorePart):
         self._hosts.set_usage(host, usage)
 
     @translate_sqlite_errors
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+        self._begin()
+        self._hosts.charge(host, sent_at, until, wire_bytes)
+
+    @translate_sqlite_errors
     def received_bytes(self) -> int:
         self._begin()
         return self._hosts.received_bytes()

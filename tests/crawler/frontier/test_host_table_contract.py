@@ -147,6 +147,16 @@ def test_a_host_has_a_usage(store: Store) -> None:
     )
 
 
+def test_a_request_is_charged_to_what_its_host_has_used(store: Store) -> None:
+    store.add([found("1")], 0.0)
+    store.charge("a.example", 1.0, 3.0, 100)
+    store.commit()
+    store.charge("a.example", 2.0, 4.0, 50)
+    assert store.usage("a.example") == HostUsage(0, 150, 3.0, 4.0)
+    store.charge("b.example", 0.0, 1.0, 7)
+    assert store.received_bytes() == 157
+
+
 def test_waiting_hosts_are_counted_by_what_they_wait_for(store: Store) -> None:
     store.add([found(str(n), host=host) for host in "abcde" for n in (1, 2)], 0.0)
     refused = HostThrottle(slowdown=4.0, failures=2, failure_code="rate_limited")
