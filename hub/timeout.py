@@ -62,13 +62,16 @@ class Timeout(BaseException):
 
     def start(self) -> None:
         """Start the timer; RuntimeError if it runs already."""
-        if self.pending:
+        timer = self._timer
+        if timer is not None and timer.callback is not None:
             raise RuntimeError(f"{self!r} has been started already; cancel it first")
         seconds = self.seconds
         if seconds is not None and seconds != math.inf:
             loop = self._loop = thread.hub.loop
             self._ticket = loop.timers.ticket
-            self._timer = loop.call_later(seconds, partial(self._due, getcurrent()))
+            self._timer = loop.timers.add(
+                loop.now() + seconds, partial(self._due, getcurrent())
+            )
 
     def _due(self, target: greenlet) -> None:
         """Runs in the hub.

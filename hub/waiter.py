@@ -241,7 +241,7 @@ class Waiter:
                 return True
             return False
         loop = self.hub.loop
-        timer = loop.call_later(timeout, self._expire)
+        timer = loop.timers.add(loop.now() + timeout, self._expire)
         try:
             return self.get() is not _EXPIRED
         finally:

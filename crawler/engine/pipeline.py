@@ -286,7 +286,7 @@ class Pipeline:
             accept=self._accept[lease.destination],
             referer=lease.parent_url,
             subresource=lease.destination != "page",
-            chain=tuple(hop.url for hop in lease.redirects),
+            chain=tuple([hop.url for hop in lease.redirects]),
             wants=None if self._whole_bodies else partial(large.wants, lease),
             open_sink=partial(large.open_sink, lease) if large.stream else None,
             resume=large.resume(lease),

@@ -79,14 +79,18 @@ def check_sides(
     config: ImagesConfig, width: int | None, height: int | None
 ) -> Skip | None:
     """The limits of sides, in pixels; those of both need both."""
-    skip = _within("width", width, config.min_width, config.max_width) or _within(
-        "height", height, config.min_height, config.max_height
-    )
-    if skip is not None or width is None or height is None:
-        return skip
-    pixels = _within("pixels", width * height, config.min_pixels, config.max_pixels)
-    if pixels is not None or config.max_ratio is None:
-        return pixels
+    pixels = None if width is None or height is None else width * height
+    for what, value, least, most in (
+        ("width", width, config.min_width, config.max_width),
+        ("height", height, config.min_height, config.max_height),
+        ("pixels", pixels, config.min_pixels, config.max_pixels),
+    ):
+        if value is not None and value < least:
+            return Skip("filter_dimensions", f"images.min_{what}: {least} > {value}")
+        if value is not None and most is not None and value > most:
+            return Skip("filter_dimensions", f"images.max_{what}: {most} < {value}")
+    if width is None or height is None or config.max_ratio is None:
+        return None
     shorter, longer = sorted((width, height))
     if longer <= config.max_ratio * shorter:
         return None
@@ -97,13 +101,3 @@ def check_sides(
 def is_too_small(rule: str) -> bool:
     """Whether a smaller version of an image refused so would be refused as well."""
     return rule.startswith("images.min_")
-
-
-def _within(
-    what: str, value: int | None, minimum: int, maximum: int | None
-) -> Skip | None:
-    if value is not None and value < minimum:
-        return Skip("filter_dimensions", f"images.min_{what}: {minimum} > {value}")
-    if value is not None and maximum is not None and value > maximum:
-        return Skip("filter_dimensions", f"images.max_{what}: {maximum} < {value}")
-    return None

@@ -14,7 +14,8 @@ is kept.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -179,11 +180,15 @@ class Quotas:
 
     def check_image(self, image: Sized, size: int | None = None) -> Skip | None:
         """Why the image is not kept; None: it is. `size`: bytes of its file."""
+        return None if self._limit_image is None else self._limit_image(image, size)
+
+    @cached_property
+    def _limit_image(self) -> Callable[[Sized, int | None], Skip | None] | None:
         if not self._images.refuse_some:
             return None
         from crawler.policy.kept_images import check_image  # most crawls have no limit
 
-        return check_image(self._images, image, size)
+        return partial(check_image, self._images)
 
     def reached(self, now: float) -> QuotaReached | None:
         """The limit that ends the crawl now, if any.

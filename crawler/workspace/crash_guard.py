@@ -52,7 +52,7 @@ class CrashGuard:
         if (url := self._last()) is not None:
             deaths = int(metadata.get(POISON_URLS, url) or 0) + 1
             metadata.set(POISON_URLS, url, b"%d" % deaths)
-            self._clear()
+            self._map[:_LENGTH] = _NOTHING
         self._deaths = {url: int(count) for url, count in metadata.items(POISON_URLS)}
 
     def deaths(self, url: str) -> int:
@@ -72,13 +72,10 @@ class CrashGuard:
         self, kind: type[BaseException] | None, _error: object, _trace: object
     ) -> None:
         if kind is not MemoryError:
-            self._clear()
+            self._map[:_LENGTH] = _NOTHING
 
     def close(self) -> None:
         self._map.close()
-
-    def _clear(self) -> None:
-        self._map[:_LENGTH] = _NOTHING
 
     def _last(self) -> str | None:
         """The URL that the last run was reading when it died; None if it was not."""

@@ -15,7 +15,6 @@ from crawler.extract.images.formats import (
 )
 from crawler.model.errors import ImageDecodeFailure
 
-_SEGMENT = Struct(">BBH").unpack_from
 _U16_PAIR = Struct(">HH").unpack_from
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # A marker after fill bytes, and after the odd bytes that decoders tolerate.
@@ -23,8 +22,10 @@ _MARKER = re.compile(rb"\xff[\x01-\xfe]").search
 _ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 _APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
 _READ = _FRAMES | _ALONE | {_APP1, _SOS, _EOI}
-_SKIPPED = frozenset(range(0x01, 0xFF)) - _READ
-"""Markers of segments that say nothing of the size, the orientation or the end."""
+_SKIPPED = frozenset(
+    0xFF00 | marker for marker in range(0x01, 0xFF) if marker not in _READ
+)
+"""What begins segments that say nothing of the size, the orientation or the end."""
 _EXIF = re.compile(rb"Exif\0.", re.DOTALL).match
 
 
@@ -52,8 +53,8 @@ def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int, byte
     last = len(body) - 4
     for _ in range(MAX_PARTS):
         if position <= last:
-            fill, marker, length = _SEGMENT(body, position)
-            if marker in _SKIPPED and fill == 0xFF:  # most of them
+            begin, length = _U16_PAIR(body, position)
+            if begin in _SKIPPED:  # most of them
                 position += 2 + length
                 continue
         found = _MARKER(body, position)
@@ -71,7 +72,7 @@ def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int, byte
             size = width, height or None  # 0: given after the first scan, which is rare
         after = position + 2
         if marker not in _ALONE:
-            after += _SEGMENT(body, position)[2]
+            after += _U16_PAIR(body, position)[1]
         if marker == _APP1 and exif is None and _EXIF(body, position + 4):
             exif = body[position + 10 : after]
         position = after

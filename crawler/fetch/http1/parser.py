@@ -28,6 +28,7 @@ message ended, and accepts RTSP.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -315,7 +316,8 @@ class ResponseReader:
 
         See RFC 9112 section 6.3.
         """
-        version, connection = self.version, self._tokens("connection")
+        version = self.version
+        connection = _options(",".join(self.values("connection")))
         persists = "close" not in connection and (
             version == "1.1" or "keep-alive" in connection
         )
@@ -334,10 +336,6 @@ class ResponseReader:
             # llhttp has refused everything but a single number.
             return "length", int(length), persists
         return "close", 0, False
-
-    def _tokens(self, name: str) -> list[str]:
-        parts = ",".join(self.values(name)).split(",") if name in self._names else ()
-        return [word for part in parts if (word := part.strip().lower())]
 
     def _feed_body(self, data: bytes | memoryview) -> None:
         if self._chunks is not None:
@@ -368,6 +366,12 @@ class ResponseReader:
         self.wire_bytes += len(data)
         if data:
             self._body.append(data)
+
+
+@lru_cache(maxsize=16)
+def _options(values: str) -> frozenset[str]:
+    """The options in the values of Connection, in lower case; servers use few."""
+    return frozenset(option.strip().lower() for option in values.split(","))
 
 
 _names: dict[bytes, str] = {}
