@@ -66,9 +66,11 @@ class Machines:
         step = max(2, self._site.pages // (times + 2))
         for done in range(times):
             number = chance.randrange(len(self._running))
+            more = chance.randint(1, step)
+            while not wait_for_requests(self._site, self._running[number], more):
+                if not self._start_again():
+                    return done
             parent = self._running[number]
-            if not wait_for_requests(self._site, parent, chance.randint(1, step)):
-                return done
             children = children_of(parent.pid)
             if done % 3 == 0:
                 self._server.kill()
@@ -86,17 +88,21 @@ class Machines:
     def wait(self) -> list[int]:
         """The exit codes of the machines, once the crawl has ended.
 
-        One that did not reach the exchange when it began is started again, as by
-        systemd.
+        One that did not reach the exchange when it began is started again.
         """
         deadline = time.monotonic() + TIMEOUT_S
         while any(one.poll() in (None, EXCHANGE_DOWN) for one in self._running):
-            for number, one in enumerate(self._running):
-                if one.poll() == EXCHANGE_DOWN:
-                    self._running[number] = self._start(self.folders[number])
+            self._start_again()
             assert time.monotonic() < deadline, "a machine does not end"
             time.sleep(0.05)
         return [one.wait() for one in self._running]
+
+    def _start_again(self) -> int:
+        """Start machines again that did not reach the exchange, as systemd does."""
+        down = [n for n, one in enumerate(self._running) if one.poll() == EXCHANGE_DOWN]
+        for number in down:
+            self._running[number] = self._start(self.folders[number])
+        return len(down)
 
     def stop(self) -> None:
         """End what still runs."""

@@ -1,7 +1,8 @@
 """What is kept of each host in memory has a bound, so that a million cost no more.
 
 One test for each table by host, origin, address or name; those of robots.txt's rules,
-statistics and traps are in `test_memory_bounds.py` and with the traps.
+statistics and traps are in `test_memory_bounds.py` and with the traps. A whole crawl
+shows that no table was forgotten; `python -m tests.benchmarks.internet` has 100,000.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import MAX_ORIGINS, RobotsCache
 from crawler.policy.scope import Scope
 from tests.helpers.frontier import found
+from tests.helpers.simulated_internet import crawl_internet
 
 
 def largest(tell: Callable[[int], object], table: Callable[[], Sized], n: int) -> int:
@@ -125,6 +127,14 @@ def test_owners_of_hosts() -> None:
         shards._MAX_HOSTS + 100,
     )
     assert size == shards._MAX_HOSTS
+
+
+def test_a_crawl_of_a_thousand_hosts(tmp_path: Path) -> None:
+    """Four sockets that are kept for each host, though closed, are 25 blocks more."""
+    outcome = crawl_internet(1000, tmp_path / "crawl")
+    assert outcome.finish_reason == "done"
+    assert (outcome.once, outcome.others) == (1000, 0)
+    assert outcome.blocks_per_host < 15
 
 
 def robots(status: int, headers: tuple[tuple[str, str], ...]) -> RobotsFetcher:
