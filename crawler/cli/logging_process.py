@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 import time
 
+import hub
 from crawler.cli.terminal.log import JsonLog, TextLog, Write
 from crawler.fleet import worker
 from crawler.fleet.messages import WorkerSettings
 
 
-def main(settings: WorkerSettings) -> None:
+def main(settings: WorkerSettings, socket: hub.socket.socket) -> None:
     """Run the process, as `worker.main`."""
     assert settings.log is not None
     write = _writer(settings.log.socket)
     clock, form, pid = time.time, settings.log.form, os.getpid()
     worker.main(
         settings,
+        socket,
         JsonLog(write, clock, settings.log.job, pid)
         if form == "json"
         else TextLog(write, clock if form == "timed" else None, pid),

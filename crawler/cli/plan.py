@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from crawler.cli.flags import settings_of
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.settings.load import Plan, Setting, from_flag, load
+
+if TYPE_CHECKING:
+    from crawler.fleet.starting import ReadyProcesses
 
 MAX_TEXT_FILE = 4 * 2**20
 
@@ -69,6 +73,23 @@ def load_resumed_plan(
 
     text = read_settings(file) if file else None
     return load_resumed(text, os.environ, flags, stored_of)
+
+
+@contextmanager
+def ready_processes(plan: Plan, number: int | None) -> Iterator[ReadyProcesses | None]:
+    """Processes that load their code while this one loads what runs a crawl.
+
+    None for a crawl by one process.
+    """
+    if number is None or number < 2:
+        yield None
+        return
+    from crawler.fleet.starting import ReadyProcesses  # several processes only
+    from crawler.output.lines import STDOUT
+
+    has_stdout = any(STDOUT in job.config.output for job in plan.jobs)
+    with closing(ReadyProcesses(number, has_stdout=has_stdout)) as ready:
+        yield ready
 
 
 def _seeds(urls: Sequence[str]) -> Setting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +27,9 @@ from crawler.model.errors import (
 from crawler.settings.load import Plan
 from crawler.workspace.open import Mode
 
+if TYPE_CHECKING:
+    from crawler.fleet.starting import ReadyProcesses
+
 T = TypeVar("T")
 
 
@@ -44,6 +47,8 @@ class Task(Struct, frozen=True):
     opener: Opener = open_crawl
     processes: int | None = None
     """How many run it, each with some of its shards; None: this one, without shards."""
+    ready: ReadyProcesses | None = None
+    """Processes that were started ahead, if there are any."""
 
     def open(self) -> Crawl:
         """Raises UsageError, OutputError or StateError."""
@@ -62,7 +67,11 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
     return [Task(config, mode) for config in configs]
 
 
-def with_processes(tasks: Sequence[Task], processes: int | None) -> list[Task]:
+def with_processes(
+    tasks: Sequence[Task],
+    processes: int | None,
+    ready: ReadyProcesses | None = None,
+) -> list[Task]:
     """The crawls, run by several processes where the user says so, or one has shards.
 
     Raises UsageError where that is not possible.
@@ -75,7 +84,7 @@ def with_processes(tasks: Sequence[Task], processes: int | None) -> list[Task]:
             from crawler.frontier.sqlite.fleet_file import read_fleet
 
             count = read_fleet(Path(task.config.dir)).processes
-        found.append(replace(task, processes=count))
+        found.append(replace(task, processes=count, ready=ready))
     if len(tasks) > 1 and any(task.processes for task in found):
         raise UsageError(
             "several processes run one crawl, and the file has several jobs: keep one "

@@ -60,6 +60,11 @@ R = TypeVar("R")
 
 MAX_BATCH = 256
 """Outcomes that wait for one commit."""
+FIRST_BATCH = 8
+"""As many at the beginning, and twice as many with each commit.
+
+What the first pages lead to is all that other shards will have to do.
+"""
 MAX_HELD = 8 * 2**20
 """Bytes of contents and characters of discovered URLs that wait for one commit."""
 
@@ -126,6 +131,7 @@ class Committer:
         self._store = store
         self._sinks = sinks
         self._max_batch = max_batch
+        self._batch_size = min(FIRST_BATCH, max_batch)
         self._archive = archive
         self._on_ended = on_ended
         self._extraction = extraction
@@ -192,7 +198,7 @@ class Committer:
         if self._archive is not None:
             self._once_failed_always(self._archive.write)
         self._batch.append(item)
-        if len(self._batch) >= self._max_batch or self._held >= MAX_HELD:
+        if len(self._batch) >= self._batch_size or self._held >= MAX_HELD:
             self.commit()
 
     def commit(self) -> None:
@@ -225,6 +231,8 @@ class Committer:
 
     def _commit(self) -> None:
         batch, self._batch, self._held = self._batch, [], 0
+        if len(batch) >= self._batch_size:
+            self._batch_size = min(2 * self._batch_size, self._max_batch)
         records: list[Record] = []
         ended: list[TerminalRecord] = []
         for item in batch:

@@ -68,6 +68,10 @@ class ShardLink:
         self._quotas = quotas
         frontier.awaits_mail = True
 
+    def when_finished(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when the shard has no work left. It must not switch."""
+        self._frontier.when_finished = tell
+
     @property
     def is_open(self) -> bool:
         """Whether messages may still be taken."""

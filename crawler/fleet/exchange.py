@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 import hub
 from crawler.engine.shard_link import ShardLink
 from crawler.fleet.carrier import Carrier
+from hub.event import Event
 
 POLL_S = 0.02
 """How often mail is looked for (seconds)."""
+EAGER_POLL_S = 0.002
+EAGER_S = 0.1
+"""How often, and for how long, a process looks whose shards have no work left.
+
+Most often those of another process are about to find some, or the crawl has ended.
+"""
 SAFE_EVERY_S = 5.0
 """How often what was taken is brought to the disk, and told to its senders (seconds).
 
@@ -34,10 +41,14 @@ class Exchange:
         self._links = links
         self._looked = looked
         self._failed = failed
+        self._is_finished = Event()
+        for link in links:
+            link.when_finished(self._is_finished.set)
 
     def run(self) -> None:
         """Exchange mail for ever."""
         told_at = hub.get_hub().loop.now()
+        eager_until = 0.0
         try:
             while True:
                 for link in self._open():
@@ -50,9 +61,18 @@ class Exchange:
                     told_at = now
                     self._acknowledge()
                 self._looked()
-                hub.sleep(POLL_S)
+                eager_until = self._wait(eager_until)
         except Exception as error:
             self._failed(error)
+
+    def _wait(self, eager_until: float) -> float:
+        """Wait until it is time to look again; until when to look eagerly."""
+        now = hub.get_hub().loop.now()
+        interval = EAGER_POLL_S if now < eager_until else POLL_S
+        if not self._is_finished.wait(interval):
+            return eager_until
+        self._is_finished.clear()
+        return hub.get_hub().loop.now() + EAGER_S
 
     def _open(self) -> Iterator[ShardLink]:
         """The links that are open when it is their turn: a carrier may wait."""

@@ -1,7 +1,8 @@
 """What the parent and its processes tell each other, over a socket.
 
-Both ends encode with MessagePack, in frames of a known length. If the parent dies, its
-processes read the end of the socket, and stop as they do at a signal.
+The first message is the parent's: the settings of the process. Both ends encode with
+MessagePack, in frames of a known length. If the parent dies, its processes read the end
+of the socket, and stop as they do at a signal.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ LogForm = Literal["text", "timed", "json"]
 class LogSettings(Struct, frozen=True):
     """The log of a process (`-v`), which writes whole lines, each with its number."""
 
+    module: str
+    """Its function `main` runs the process with a log, as `worker.main`."""
     socket: int
     """The descriptor where the parent reads it. If the parent is late, writes block."""
     form: LogForm
@@ -49,15 +52,9 @@ class LeaseSettings(Struct, frozen=True):
 
 
 class WorkerSettings(Struct, frozen=True):
-    """What a process is started with, as JSON."""
+    """What a process does: the first message to it."""
 
-    path: list[str]
-    """`sys.path` of the parent."""
-    young_objects: int
-    """New objects before the garbage collector runs, as in the parent."""
     dir: str
-    socket: int
-    """Its descriptor."""
     shards: tuple[int, ...]
     elapsed_s: float
     """How long the crawl has run (`limits.max_time`)."""
@@ -130,10 +127,11 @@ ToWorker = Finish | Interrupt | Reopen | Renewed
 encode = msgspec.msgpack.Encoder().encode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
 decode_progress = msgspec.msgpack.Decoder(Progress).decode
+decode_settings = msgspec.msgpack.Decoder(WorkerSettings).decode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 
 
-def frame(message: FromWorker | ToWorker) -> bytes:
+def frame(message: FromWorker | ToWorker | WorkerSettings) -> bytes:
     """The bytes of a message on the socket."""
     content = encode(message)
     return len(content).to_bytes(_HEADER_BYTES, "big") + content

@@ -8,10 +8,7 @@ goes on.
 
 from __future__ import annotations
 
-import gc
 import os
-import subprocess  # nosec B404  # runs our own module
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +19,6 @@ from msgspec import Struct
 import hub
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
-from crawler.fleet import worker
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.exchange_server import LeaseLost
 from crawler.fleet.machine import Machine
@@ -47,6 +43,7 @@ from crawler.fleet.messages import (
     read_frame,
 )
 from crawler.fleet.outcome import summarise
+from crawler.fleet.starting import ReadyProcesses, StartedProcess
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
 from crawler.model.config import Config
@@ -58,6 +55,7 @@ MAX_DEATHS = 10
 
 Nothing was fetched between them. A URL that kills its process ends after three.
 """
+_EXIT_POLL_S = 0.002
 _LINES = 1 << 16
 """Bytes of records, or of a log, that are read at once."""
 
@@ -83,47 +81,30 @@ class ProcessFailed(Stop):
 
 
 class _Process:
-    """One process, and the sockets to it."""
+    """One process that has its settings, and the sockets to it."""
 
-    def __init__(
-        self,
-        settings: Callable[[int, int], WorkerSettings],
-        module: str,
-        *,
-        has_stdout: bool,
-    ) -> None:
-        """`settings`: what it is started with, by descriptors: its socket, its log."""
-        self.socket, theirs = hub.socket.socketpair()
-        self.stdout, their_stdout = hub.socket.socketpair()
-        self.log, their_log = hub.socket.socketpair()
-        made = settings(theirs.fileno(), their_log.fileno())
-        self.shards = set(made.shards)
+    def __init__(self, started: StartedProcess, settings: WorkerSettings) -> None:
+        self.socket, self.stdout, self.log = (
+            hub.socket.socket(fileno=one.detach())
+            for one in (started.socket, started.stdout, started.log)
+        )
+        if settings.log is None:
+            self.log.close()
+        self._popen = started.popen
+        self.shards = set(settings.shards)
         """Those that have not ended."""
-        log = (their_log.fileno(),) if made.log else ()
-        try:
-            self.popen = subprocess.Popen(  # nosec B603
-                [*worker.start_command(msgspec.json.encode(made), module)],
-                stdin=subprocess.DEVNULL,
-                stdout=their_stdout.fileno() if has_stdout else subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), *log),
-                process_group=0,  # not the terminal's: Ctrl-C is for the parent
-            )
-        finally:
-            theirs.close()
-            their_stdout.close()
-            their_log.close()
+        self.tell(settings)
 
-    def tell(self, message: ToWorker) -> None:
+    def tell(self, message: ToWorker | WorkerSettings) -> None:
         try:
             self.socket.sendall(frame(message))
         except OSError:
             return  # it has ended, which its listener finds
 
     def wait(self) -> int:
-        """Its exit code, once it has closed its socket."""
-        self.socket.close()
-        while (code := self.popen.poll()) is None:
-            hub.sleep(0.01)
+        """Its exit code, once it has ended."""
+        while (code := self._popen.poll()) is None:
+            hub.sleep(_EXIT_POLL_S)
         return code
 
 
@@ -131,7 +112,7 @@ class ProcessLogs(Struct, frozen=True):
     """What writes the log of a process (`-v`)."""
 
     module: str
-    """Its function `main` runs the process with a log (`worker.start_command`)."""
+    """As in `LogSettings`."""
     form: LogForm
     job: str
     """The folder of the crawl, as the user names it."""
@@ -164,14 +145,20 @@ class Supervisor:
         listener: Listener,
         log: ProcessLogs | None = None,
         part: MachinePart | None = None,
+        ready: ReadyProcesses | None = None,
     ) -> None:
-        """`log`: that of the processes, if any. Without `part` all shards are here."""
+        """`log`: that of the processes, if any. Without `part` all shards are here.
+
+        `ready`: processes that were started ahead, if there are any.
+        """
         self._config = config
         self._log = log
         self._fleet = fleet
         self._file = file
         self._listener = listener
         self._processes: list[_Process] = []
+        self._leaving: list[_Process] = []
+        """Those whose shards have ended; while they exit, the summary is made."""
         self._ended: dict[int, Ended] = {}
         self._signals: list[int] = []
         self._failure: Stop | None = None
@@ -190,9 +177,9 @@ class Supervisor:
                 hub.get_hub().loop.now,
             )
         )
-        self._stdout = None
-        if STDOUT in config.output:
-            self._stdout = open_lines(STDOUT)
+        has_stdout = STDOUT in config.output
+        self._stdout = open_lines(STDOUT) if has_stdout else None
+        self._ready = ready or ReadyProcesses(has_stdout=has_stdout)
 
     def run(self) -> Summary:
         """Crawl until done, limited or interrupted. Raises what stops the crawl."""
@@ -209,9 +196,17 @@ class Supervisor:
             hub.killall([*greenlets, *holding])
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
+        try:
+            return self._summary()
+        finally:
+            for process in self._leaving:
+                process.wait()
+
+    def _summary(self) -> Summary:
         if self._failure is not None:
             raise self._failure
         ended = [*self._ended.values()]
+        part = self._part
         pages = part.machine.pages if part else 0
         return summarise(
             self._config,
@@ -265,11 +260,15 @@ class Supervisor:
                 hub.spawn(self._copy, process.log, self._listener.logged),
             ]
             self._listen(process)
-            code = process.wait()
-            self._processes.remove(process)
+            process.socket.close()
             hub.joinall(copying)
+            self._processes.remove(process)
             left &= process.shards
-            if left and not self._is_stopped():
+            if not left:
+                self._leaving.append(process)
+                return
+            code = process.wait()
+            if not self._is_stopped():
                 self._died(process, code)
 
     def _is_stopped(self) -> bool:
@@ -294,20 +293,19 @@ class Supervisor:
 
     def _start(self, shards: set[int]) -> _Process:
         self._file.set_used(self._used(shards))
-        log = self._log
+        started, log = self._ready.take(), None
+        if (wanted := self._log) is not None:
+            descriptor = started.log_descriptor
+            log = LogSettings(wanted.module, descriptor, wanted.form, wanted.job)
         process = _Process(
-            lambda socket, their_log: WorkerSettings(
-                sys.path,
-                gc.get_threshold()[0],
+            started,
+            WorkerSettings(
                 os.path.abspath(self._config.dir),
-                socket,
                 tuple(sorted(shards)),
                 self._elapsed(),
-                LogSettings(their_log, log.form, log.job) if log else None,
+                log,
                 self._part.leases(shards) if self._part else None,
             ),
-            log.module if log else worker.__name__,
-            has_stdout=self._stdout is not None,
         )
         if self._is_over:
             process.tell(Finish())

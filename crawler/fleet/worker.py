@@ -1,19 +1,18 @@
 """A process of a crawl: it runs some of the shards, in one hub.
 
-The parent (`supervisor.py`) starts it, hears from it how its shards stand, and tells it
-the end. It may be killed at any moment: what it has committed is in its shards' states,
-and another process goes on with them.
+The parent (`supervisor.py`) starts it (`starting.py`), hears from it how its shards
+stand, and tells it the end. It may be killed at any moment: what it has committed is in
+its shards' states, and another process goes on with them.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
 import traceback
-from collections.abc import Iterable
 from contextlib import ExitStack, closing, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +38,7 @@ from crawler.fleet.messages import (
     Renewed,
     Reopen,
     WorkerSettings,
+    decode_settings,
     decode_to_worker,
     frame,
     read_frame,
@@ -67,9 +67,23 @@ class ProcessLog(Protocol):
     def record(self, record: Record) -> None: ...
 
 
-def main(settings: WorkerSettings, log: ProcessLog | None = None) -> None:
+def begin(descriptor: int) -> None:
+    """Wait for the settings at the socket of this descriptor, and run the process."""
+    socket = hub.socket.socket(fileno=descriptor)
+    content = _received(socket)
+    if content is None:
+        return  # the parent has ended before the crawl began
+    settings = decode_settings(content)
+    if settings.log is None:
+        main(settings, socket)
+    else:
+        import_module(settings.log.module).main(settings, socket)
+
+
+def main(
+    settings: WorkerSettings, socket: hub.socket.socket, log: ProcessLog | None = None
+) -> None:
     """Run the shards to their end, and tell the parent."""
-    socket = hub.socket.socket(fileno=settings.socket)
     worker = Worker(settings, log)
     try:
         worker.run(socket)
@@ -199,7 +213,7 @@ class Worker:
     # What is heard, and told
 
     def _listen(self, socket: hub.socket.socket) -> None:
-        while (content := self._received(socket)) is not None:
+        while (content := _received(socket)) is not None:
             message = decode_to_worker(content)
             match message:
                 case Finish():
@@ -224,12 +238,6 @@ class Worker:
             except LeaseLost as lost:
                 self._fail(lost)
 
-    def _received(self, socket: hub.socket.socket) -> bytes | None:
-        try:
-            return read_frame(socket.recv)
-        except OSError:  # the parent was killed with something unread
-            return None
-
     def _interrupt(self, signum: int) -> None:
         for crawl in self._crawls.values():
             crawl.interrupt(signum)
@@ -250,28 +258,16 @@ class Worker:
         self.send_told(socket)
 
 
+def _received(socket: hub.socket.socket) -> bytes | None:
+    try:
+        return read_frame(socket.recv)
+    except OSError:  # the parent was killed with something unread
+        return None
+
+
 def _mode(folder: Path, run_id: str) -> Mode:
     """How a shard is opened: it may be behind the crawl, which was killed between."""
     began = run_id_of(folder)
     if began is None:
         return "new"
     return "resume" if began == run_id else "newer"
-
-
-def start_command(settings: bytes, module: str) -> Iterable[str]:
-    """The command of a process with these settings, as JSON.
-
-    `module` has a function `main` that takes them; it is this one, or calls it.
-    With -P the current folder is not searched for modules.
-    """
-    return (
-        sys.executable,
-        "-P",
-        "-c",
-        "import gc, json, sys; given = json.loads(sys.argv[1]);"
-        "gc.set_threshold(given['young_objects']); sys.path[:] = given['path'];"
-        f"import msgspec; from {module} import main;"
-        "from crawler.fleet.messages import WorkerSettings;"
-        "main(msgspec.json.decode(sys.argv[1], type=WorkerSettings))",
-        settings.decode(),
-    )

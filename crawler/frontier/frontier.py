@@ -120,6 +120,8 @@ class Frontier:
         """No lease is given any more."""
         self.awaits_mail = False
         """Other shards of the crawl may send URLs, so that it has no end of its own."""
+        self.when_finished: Callable[[], None] = lambda: None
+        """Called when nothing is left but what other shards may send."""
         self._idle = IdleWorkers()
 
     def add(self, found: Iterable[Discovered]) -> int:
@@ -138,8 +140,10 @@ class Frontier:
             handle = self.lease_nowait()
             if handle is not None:
                 return handle
-            if self._hosts.finished and not self.awaits_mail:
-                break
+            if self._hosts.finished:
+                if not self.awaits_mail:
+                    break
+                self.when_finished()
             self._idle.set_alarm(self._hosts.next_due(), self._clock())
             self._idle.sleep()
         self._idle.cancel_alarm()

@@ -9,7 +9,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import crawl_options
-from crawler.cli.plan import load_plan
+from crawler.cli.plan import load_plan, ready_processes
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 
@@ -29,18 +29,24 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_plan
-    from crawler.cli.task import tasks_of, with_processes
-    from crawler.workspace.open import Mode
-
     if params["fresh"] and params["newer"]:
         raise UsageError(
             "--fresh deletes the crawl that -N compares with; name one of them"
         )
-    mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
-    if params["exchange"] is not None or params["shards"] is not None:
-        from crawler.cli.exchange import begin_plan
+    is_exchanged = params["exchange"] is not None or params["shards"] is not None
+    processes = None if is_exchanged else params["processes"]
+    with ready_processes(plan, processes) as ready:
+        from crawler.cli.running import run_plan
+        from crawler.cli.task import tasks_of, with_processes
+        from crawler.workspace.open import Mode
 
-        return begin_plan(tasks_of(plan, mode), plan, params)
-    tasks = with_processes(tasks_of(plan, mode), params["processes"])
-    return run_plan(tasks, verbosity_of(params), plan)
+        mode: Mode = (
+            "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
+        )
+        tasks = tasks_of(plan, mode)
+        if is_exchanged:
+            from crawler.cli.exchange import begin_plan
+
+            return begin_plan(tasks, plan, params)
+        tasks = with_processes(tasks, processes, ready)
+        return run_plan(tasks, verbosity_of(params), plan)

@@ -8,7 +8,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import resume_options
-from crawler.cli.plan import load_resumed_plan
+from crawler.cli.plan import load_resumed_plan, ready_processes
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 
@@ -33,8 +33,6 @@ def command(
     orbweb resume example.com --max-pages 500 --exclude /old/
     orbweb resume example.com --max-pages none
     """
-    from crawler.cli.running import run_plan
-    from crawler.cli.task import Task, tasks_of, with_processes
     from crawler.frontier.sqlite.database import holds_crawl
     from crawler.workspace.open import stored_config
 
@@ -46,9 +44,13 @@ def command(
     verbosity = verbosity_of(params)
     plan = load_resumed_plan(ctx.command, params, folder, further, stored_config)
     begun = [holds_crawl(job.config.dir) for job in plan.jobs]
-    tasks = [
-        Task(task.config, "resume" if resumed else "new")
-        for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
-    ]
-    tasks = with_processes(tasks, params["processes"])
-    return run_plan(tasks, verbosity, plan)
+    with ready_processes(plan, params["processes"]) as ready:
+        from crawler.cli.running import run_plan
+        from crawler.cli.task import Task, tasks_of, with_processes
+
+        tasks = [
+            Task(task.config, "resume" if resumed else "new")
+            for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
+        ]
+        tasks = with_processes(tasks, params["processes"], ready)
+        return run_plan(tasks, verbosity, plan)

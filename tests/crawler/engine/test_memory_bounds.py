@@ -94,6 +94,17 @@ def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> N
     assert writer._held == 0
 
 
+def test_the_first_batches_are_small(writer: Committer) -> None:
+    """What they lead to is all that other shards will have to do."""
+    sizes, number = [], 0
+    while sum(sizes) < 1000:
+        writer.finish(FinishedLease(), page(number, []))
+        number += 1
+        if not writer.has_outcomes:
+            sizes.append(number - sum(sizes))
+    assert sizes == [8, 16, 32, 64, 128, MAX_BATCH, MAX_BATCH, MAX_BATCH]
+
+
 # -- what is remembered
 
 
