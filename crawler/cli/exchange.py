@@ -21,6 +21,7 @@ from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.engine.builder import check_config
+from crawler.engine.changed_settings import shown
 from crawler.engine.run_report import Summary
 from crawler.fleet.address import PASSWORD, Address, parse_address
 from crawler.fleet.allowances import Allowances
@@ -39,7 +40,7 @@ from crawler.settings.secrets import revealed
 from crawler.workspace.open import ulid
 from crawler.workspace.outputs import with_absolute_outputs
 from crawler.workspace.paths import state_folder
-from crawler.workspace.shards import locked_fleet, refuse_folder
+from crawler.workspace.shards import changed_fleet, locked_fleet, refuse_folder
 
 SHARDS_A_PROCESS = 4
 """How many shards a machine takes for each of its processes."""
@@ -58,11 +59,13 @@ def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> 
 
     Raises UsageError if the exchange has a crawl of this name, ExchangeDown.
     """
-    if params["exchange"] is None or params["shards"] is None:
+    if params["exchange"] is None:
         raise UsageError(
-            "--exchange and --shards go together: a crawl of several machines is cut "
-            "into N shards when it begins"
+            "--shards is for --exchange: a crawl of several machines is cut into N "
+            "shards when it begins"
         )
+    if params["pause"]:
+        raise UsageError("--pause is for a crawl that has begun: leave --shards out")
     if len(tasks) > 1:
         raise UsageError("--exchange is of one crawl, and the file has several jobs")
     for name in ("processes", "dir"):
@@ -102,8 +105,8 @@ def _begin(config: Config, text: str, shards: int, *, fresh: bool) -> Address:
             if not fresh:
                 raise UsageError(
                     f"{address} has a crawl already; go on with it by `orbweb work DIR "
-                    f"--exchange {address}`, name another one, or begin anew with "
-                    "--fresh"
+                    f"--exchange {address}`, change it by the same command without "
+                    "--shards, name another one, or begin anew with --fresh"
                 )
             _remove(server, old)
         run_id, text = ulid(time.time(), Random()), to_json(config).decode()
@@ -192,10 +195,33 @@ class _Part:
                 taken = machine.take(_begun(config.dir, shards), most)
                 if not taken:
                     raise StateError(none_left(shards))
-                part = MachinePart(machine, str(self._address), taken)
+                part = MachinePart(
+                    machine,
+                    str(self._address),
+                    taken,
+                    lambda crawl: self._take_settings(file, crawl),
+                )
+                if self._crawl.is_paused:
+                    self._note(_paused(self._address))
                 return run_supervised(config, fleet, file, self._reporter, part)
             finally:
                 machine.release()
+
+    def _take_settings(self, file: FleetFile, crawl: SharedCrawl) -> Config:
+        """Keep other settings of the crawl in the folder, and show what changes."""
+        self._config = replace(from_json(crawl.config.encode()), dir=self._config.dir)
+        fleet, changes = changed_fleet(file.fleet(), self._config)
+        revealed(self._config.http, os.environ)
+        check_config(self._config)
+        for change in shown(changes):
+            self._note(str(change))
+        file.set_fleet(replace(fleet, revision=crawl.revision))
+        was_paused, self._crawl = self._crawl.is_paused, crawl
+        if crawl.is_paused:
+            self._note(_paused(self._address))
+        elif was_paused:
+            self._note("the crawl goes on")
+        return self._config
 
     def _note(self, line: str) -> None:
         self._reporter.message(f"orbweb: {line}")
@@ -213,6 +239,7 @@ class _Part:
             processes,
             str(self._address),
             home or ulid(time.time(), Random()),
+            crawl.revision,
         )
         file.set_fleet(fleet)
         return fleet
@@ -229,15 +256,15 @@ def _crawl_of(server: ValkeyServer, address: Address, folder: str) -> SharedCraw
                 "name another folder, or the exchange of its crawl"
                 + (f", {fleet.exchange}" if fleet.exchange else "")
             )
-        crawl = SharedCrawl(fleet.run_id, fleet.config, fleet.layout, __version__)
+        crawl = _of_folder(fleet)
         server.restore(
             crawl, dict.fromkeys(_begun(folder, crawl.layout.shards), fleet.home)
         )
     if crawl is None:
-        raise UsageError(
-            f"{address} has no crawl; begin one with `orbweb crawl --exchange "
-            f"{address} --shards N URL`"
-        )
+        raise no_crawl(address)
+    if fleet is not None and fleet.revision > crawl.revision:
+        crawl = _of_folder(fleet)  # the exchange went back to older data
+        server.steer(crawl)
     if crawl.program != __version__:
         if server.owners(crawl.layout.shards):
             raise StateError(
@@ -246,6 +273,25 @@ def _crawl_of(server: ValkeyServer, address: Address, folder: str) -> SharedCraw
             )
         server.set_program(crawl, __version__)  # all were stopped before
     return crawl
+
+
+def _of_folder(fleet: Fleet) -> SharedCrawl:
+    """The crawl as a folder has it."""
+    return SharedCrawl(
+        fleet.run_id, fleet.config, fleet.layout, __version__, fleet.revision
+    )
+
+
+def no_crawl(address: Address) -> UsageError:
+    """What is raised where the exchange has no crawl of this name."""
+    return UsageError(
+        f"{address} has no crawl; begin one with `orbweb crawl --exchange {address} "
+        "--shards N URL`"
+    )
+
+
+def _paused(address: Address) -> str:
+    return f"the crawl is paused; `orbweb crawl --exchange {address}` goes on with it"
 
 
 def _refuse_new(server: ValkeyServer, config: Config, crawl: SharedCrawl) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import click
 from msgspec import Struct
 
+from crawler.cli.exchange import no_crawl
 from crawler.cli.terminal.formatting import counted, echo_json, printable
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet.address import Address, parse_address
@@ -19,7 +20,8 @@ from crawler.fleet.exchange_server import SharedCrawl
 from crawler.fleet.messages import Progress, decode_progress
 from crawler.fleet.valkey_server import ValkeyServer
 from crawler.inspect.status import began_at
-from crawler.model.errors import UsageError
+from crawler.model.config import from_json
+from crawler.model.resume_command import steer_command
 from crawler.model.units import show_bytes, show_seconds
 
 _COUNTS = (
@@ -43,7 +45,7 @@ class ExchangeStatus(Struct):
 
     exchange: str
     state: str
-    """It is "running", "finished", or "stopped": no machine is at work."""
+    """It is "running", "paused", "finished", or "stopped": no machine is at work."""
     run_id: str
     program: str
     started_at: datetime
@@ -58,6 +60,8 @@ class ExchangeStatus(Struct):
     """Body bytes that came since the processes have started."""
     pages_per_s: float
     errors_by_code: dict[str, int]
+    next_command: str | None
+    """It raises the limit that the crawl has reached."""
 
 
 def show(text: str, *, as_json: bool) -> None:
@@ -75,10 +79,7 @@ def show(text: str, *, as_json: bool) -> None:
 def _read(server: ValkeyServer, address: Address) -> ExchangeStatus:
     crawl = server.crawl()
     if crawl is None:
-        raise UsageError(
-            f"{address} has no crawl; begin one with `orbweb crawl --exchange "
-            f"{address} --shards N URL`"
-        )
+        raise no_crawl(address)
     shards = crawl.layout.shards
     owners, homes = server.owners(shards), server.homes()
     reports = {shard: decode_progress(one) for shard, one in server.reports().items()}
@@ -90,10 +91,14 @@ def _read(server: ValkeyServer, address: Address) -> ExchangeStatus:
             one.pages += reports[shard].snapshot.pages
             one.pages_per_s += reports[shard].snapshot.pages_per_s
     state = "running" if owners else "stopped"
+    if crawl.is_paused:
+        state = "paused"
+    elif server.is_over() and not any(one.snapshot.queued for one in reports.values()):
+        state = "finished"
     return _status(
         crawl,
         address,
-        "finished" if server.is_over() else state,
+        state,
         reports,
         [*machines.values()],
         shards - len(homes),
@@ -126,13 +131,28 @@ def _status(
         total.bytes,
         sum(one.pages_per_s for one in machines),
         dict(Counter(total.errors_by_code).most_common()),
+        steer_command(
+            str(address),
+            from_json(crawl.config.encode()).limits,
+            sum(one.report.pages for one in reports.values()),
+            sum(one.report.received_bytes for one in reports.values()),
+        )
+        or None,
     )
+
+
+def _headline(status: ExchangeStatus) -> str:
+    if status.state == "paused":
+        return f"paused; `orbweb crawl --exchange {status.exchange}` goes on with it"
+    if status.state != "stopped" or status.next_command is None:
+        return status.state
+    return f"stopped at a limit of the crawl; `{status.next_command}` raises it"
 
 
 def _lines(status: ExchangeStatus, now: float) -> Iterator[str]:
     started = status.started_at.timestamp()
     when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M:%S")
-    yield f"{status.exchange}: {status.state}"
+    yield f"{status.exchange}: {_headline(status)}"
     yield f"  started  {when}, {show_seconds(max(0, now - started))} ago"
     done = (
         f"{name.replace('_', ' ')} {number:,}"

@@ -35,7 +35,7 @@ from crawler.inspect.state import open_states
 from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import COOKIE_FILE, COOKIES
-from crawler.model.resume_command import with_folder
+from crawler.model.resume_command import steer_command, with_folder
 from crawler.model.shards import Layout, Session
 from crawler.policy.traps import Traps
 from crawler.workspace.open import ulid
@@ -174,14 +174,25 @@ def run_supervised(
         Watched(reporter.view, supervisor.snapshot),
     ):
         summary = supervisor.run()
+        config = supervisor.config
         if not supervisor.is_interrupted:
             summary = _made_of_all(
                 config, summary, reporter, lambda: not supervisor.is_interrupted
             )
     if part is not None and summary.next_command is not None:
-        summary = replace(summary, next_command=fleet.work_command(config.dir))
+        command = _next_of_part(config, summary, fleet)
+        summary = replace(summary, next_command=command)
     report_end(reporter, summary, config)
     return summary
+
+
+def _next_of_part(config: Config, summary: Summary, fleet: Fleet) -> str:
+    """What goes on with the crawl after this machine's part of it has stopped."""
+    limits, reason = config.limits, summary.finish_reason
+    pages = limits.max_pages if reason == "limit_pages" else 0
+    received = limits.max_bytes if reason == "limit_bytes" else 0
+    command = steer_command(fleet.exchange, limits, pages or 0, received or 0)
+    return command or fleet.work_command(config.dir)
 
 
 def _made_of_all(

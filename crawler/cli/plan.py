@@ -29,7 +29,7 @@ def load_plan(
     file = params["config"]
     flags = settings_of(command, params)
     if urls:
-        flags.append(_seeds(urls))
+        flags.append(seed_setting(urls))
     plan = load(read_settings(file) if file else None, os.environ, flags)
     if len(plan.jobs) > 1 and any(setting.path == ("seeds",) for setting in flags):
         raise UsageError(
@@ -92,7 +92,8 @@ def ready_processes(plan: Plan, number: int | None) -> Iterator[ReadyProcesses |
         yield ready
 
 
-def _seeds(urls: Sequence[str]) -> Setting:
+def seed_setting(urls: Sequence[str]) -> Setting:
+    """The seeds that the user named by URLs, or by words."""
     if all(url.startswith(("https://", "http://")) for url in urls):
         return from_flag(("seeds",), list(urls), "URL", adds=True)
     from crawler.cli.seed_words import seeds_of

@@ -126,7 +126,8 @@ def open_crawl(
         check_config(config, clock)
     with rollback_on_error(config), ExitStack() as held:
         crawl = _open(config, mode, given, loaded, held)
-        if mode != "resume":
+        changed = {change.setting for change in crawl.changed_settings}
+        if mode != "resume" or "seeds" in changed:
             crawl.add_seeds(config.seeds if shard is None else shard.own(config.seeds))
         crawl.held = held.pop_all()
     return crawl

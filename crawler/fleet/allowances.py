@@ -48,7 +48,6 @@ class Allowances:
         note: Callable[[str], None],
     ) -> None:
         self._file = file
-        self._limits = limits
         self._home = home
         self._shards = shards
         self._note = note
@@ -56,8 +55,13 @@ class Allowances:
         self._speed = 0.0
         """Pages that were granted to shards between two calls, of late."""
         self._has_noted = False
-        file.keep("pages", 0)
-        file.allow("bytes", Allowance(0, limits.max_bytes or 0))
+        self.take_limits(limits)
+
+    def take_limits(self, limits: LimitsConfig) -> None:
+        """Share these limits from now on. What no shard here has is given back."""
+        self._limits = limits
+        self._file.keep("pages", 0)
+        self._file.allow("bytes", Allowance(0, limits.max_bytes or 0))
 
     @property
     def limit_bytes(self) -> bool:

@@ -32,7 +32,7 @@ class EndOfCrawl:
     ) -> None:
         """`answered_at`: when a host has answered last, as far as that is known."""
         self._shards = shards
-        self._max_park_wait = max_park_wait
+        self.max_park_wait = max_park_wait
         self._pages_left = pages_left
         self._clock = clock
         self._reports: dict[int, Report] = {}
@@ -52,6 +52,11 @@ class EndOfCrawl:
     def ended(self, shard: int) -> None:
         """The run of a shard has ended."""
         self._ended.add(shard)
+
+    def begun(self, shards: Iterable[int]) -> None:
+        """The runs of these shards go on, also of those that have ended."""
+        self._ended.difference_update(shards)
+        self.died(shards)
 
     def died(self, shards: Iterable[int]) -> None:
         """The process of these shards has died: what they told may be undone."""
@@ -93,12 +98,21 @@ class EndOfCrawl:
     def _waits_for_parked(self) -> bool:
         """Whether one is due soon. A shard knows of answers of its own hosts only."""
         now = self._clock()
-        end = self._answered_at + self._max_park_wait
+        end = self._answered_at + self.max_park_wait
         return any(
             group.state == "parked" and now + group.due_s <= end
             for snapshot in self.snapshots.values()
             for group in snapshot.waits.groups
         )
+
+
+class EndElsewhere(EndOfCrawl):
+    """Hears how the shards of this machine stand; the end is told by the exchange."""
+
+    is_told = False
+
+    def is_there(self) -> bool:
+        return self.is_told
 
 
 def _served(snapshot: Snapshot) -> int:

@@ -52,6 +52,10 @@ class SharedCrawl(Struct, frozen=True):
     layout: Layout
     program: str
     """The version of orbweb that its machines have."""
+    revision: int = 0
+    """It is higher with each change of what follows, or of the settings."""
+    is_paused: bool = False
+    """Whether the machines fetch nothing, until another change."""
     version: int = VERSION
 
 
@@ -188,6 +192,17 @@ class LeaseServer(Protocol):
 
     def run_id(self) -> str | None:
         """The id of the crawl, None without one."""
+        ...
+
+    def revision(self) -> int:
+        """That of the crawl, 0 without one."""
+        ...
+
+    def steer(self, crawl: SharedCrawl) -> bool:
+        """Change the settings, and take back that the crawl is at its end.
+
+        False if the server has another crawl, or this one of such a revision already.
+        """
         ...
 
     def remove(self, shards: int) -> None:

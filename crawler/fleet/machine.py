@@ -17,7 +17,7 @@ from typing import Protocol
 
 import hub
 from crawler.fleet.allowances import Allowances
-from crawler.fleet.end import EndOfCrawl
+from crawler.fleet.end import EndElsewhere, EndOfCrawl
 from crawler.fleet.exchange_server import (
     NO_OWNER,
     STALE,
@@ -29,6 +29,8 @@ from crawler.fleet.exchange_server import (
 )
 from crawler.fleet.held_leases import awake_clock
 from crawler.fleet.messages import Progress, decode_progress, encode
+from crawler.fleet.steering import newer_settings
+from crawler.model.config import Config
 from crawler.model.errors import StateError, Stop
 
 LEASE_S = 60.0
@@ -67,15 +69,6 @@ class LeaseHistory(Protocol):
         ...
 
 
-class EndElsewhere(EndOfCrawl):
-    """Hears how the shards of this machine stand; the end is told by the exchange."""
-
-    is_told = False
-
-    def is_there(self) -> bool:
-        return self.is_told
-
-
 class Machine:
     """Holds shards of `crawl` for `owner`.
 
@@ -106,6 +99,7 @@ class Machine:
         self._all = EndOfCrawl(shards, max_park_wait, self._pages_left, clock, clock())
         self._allowances = allowances
         self._has_claimed = False
+        self._began_at = clock()
         self._ends_at = inf if max_time is None else clock() + max_time
         self._server = server
         self._crawl = crawl
@@ -130,6 +124,15 @@ class Machine:
     def pages(self) -> int:
         """How many pages the whole crawl has, as far as this machine has looked."""
         return sum(one.pages for one in self._all.snapshots.values())
+
+    def take_limits(self, config: Config) -> None:
+        """Go on with what these settings of the crawl say of its limits and its end."""
+        max_time = config.limits.max_time
+        self._ends_at = inf if max_time is None else self._began_at + max_time
+        self.own.max_park_wait = config.politeness.max_park_wait
+        self._all.max_park_wait = config.politeness.max_park_wait
+        if self._allowances is not None:
+            self._allowances.take_limits(config.limits)
 
     # Taking shards, and giving them back
 
@@ -245,8 +248,11 @@ class Machine:
     def hold(self, shards: Iterable[int], is_stopped: Callable[[], bool]) -> None:
         """Wait until the leases of shards are held, new ones where they were lost.
 
-        No process may run these shards meanwhile.
+        It also waits while the crawl is paused. No process may run these shards
+        meanwhile.
         """
+        while self._crawl.is_paused and not is_stopped():
+            hub.sleep(HURRY_S)
         lapsed = self._awake() >= self.held_until
         if lapsed:
             self.lost.update(self.leases)
@@ -269,18 +275,23 @@ class Machine:
 
     # While the crawl runs
 
-    def run(self, renewed: Callable[[], None], over: Callable[[], None]) -> None:
+    def run(
+        self,
+        renewed: Callable[[], None],
+        over: Callable[[], None],
+        steered: Callable[[SharedCrawl], None] = lambda _crawl: None,
+    ) -> None:
         """Keep the leases, until this is killed; `over` is called at the end.
 
-        `renewed` is called when `held_until` is later. Raises a Stop if the exchange
-        has another crawl now.
+        `renewed` is called when `held_until` is later, and `steered` with the crawl
+        when it has other settings. Raises a Stop if the exchange has another crawl now.
         """
         while True:
             if self._clock() >= self._ends_at and not self.own.is_told:
                 self.own.is_told = self.is_cut = True
                 over()
             try:
-                self._look(renewed, over)
+                self._look(renewed, over, steered)
                 if self._is_away:
                     self._is_away = False
                     self._note("the exchange is back")
@@ -288,12 +299,21 @@ class Machine:
                 self._tell_away(error)
             hub.sleep(HURRY_S if self._has_claimed else LOOK_EVERY_S)
 
-    def _look(self, renewed: Callable[[], None], over: Callable[[], None]) -> None:
+    def _look(
+        self,
+        renewed: Callable[[], None],
+        over: Callable[[], None],
+        steered: Callable[[SharedCrawl], None],
+    ) -> None:
         now = self._clock()
         if self._tells_crawl() or now >= self._renew_at:
             self._renew()
             self._renew_at = now + min(RENEW_EVERY_S, self._lease_s / 6)
             renewed()
+        if (crawl := newer_settings(self._server, self._crawl)) is not None:
+            self._crawl = crawl
+            self.own.is_told = self.is_cut = False
+            steered(crawl)
         self._homes = self._server.homes()
         self._settle()
         self._report()

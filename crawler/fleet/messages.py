@@ -20,6 +20,8 @@ from crawler.model.records import SettingChange
 
 _HEADER_BYTES = 4
 MAX_MESSAGE = 64 * 2**20
+RESTARTS = 64
+"""The exit code of a process in whose place another one is to be started."""
 
 
 LogForm = Literal["text", "timed", "json"]
@@ -109,6 +111,10 @@ class Interrupt(Struct, frozen=True, tag=True):
     signum: int
 
 
+class Restart(Struct, frozen=True, tag=True):
+    """Stop as at a signal, and end with RESTARTS: another process goes on."""
+
+
 class Reopen(Struct, frozen=True, tag=True):
     """Go on in new files of records, where another program has moved theirs away."""
 
@@ -122,7 +128,7 @@ class Renewed(Struct, frozen=True, tag=True):
 
 
 FromWorker = Opened | Progress | Notice | Ended | Failed
-ToWorker = Finish | Interrupt | Reopen | Renewed
+ToWorker = Finish | Interrupt | Reopen | Renewed | Restart
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode

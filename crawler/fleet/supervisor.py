@@ -9,6 +9,7 @@ goes on.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,9 +21,10 @@ import hub
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet.end import EndOfCrawl
-from crawler.fleet.exchange_server import LeaseLost
+from crawler.fleet.exchange_server import LeaseLost, SharedCrawl
 from crawler.fleet.machine import Machine
 from crawler.fleet.messages import (
+    RESTARTS,
     Ended,
     Failed,
     Finish,
@@ -36,14 +38,15 @@ from crawler.fleet.messages import (
     Progress,
     Renewed,
     Reopen,
+    Restart,
     ToWorker,
     WorkerSettings,
     decode_from_worker,
-    frame,
     read_frame,
 )
 from crawler.fleet.outcome import summarise
-from crawler.fleet.starting import ReadyProcesses, StartedProcess
+from crawler.fleet.process import Process
+from crawler.fleet.starting import ReadyProcesses
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
 from crawler.model.config import Config
@@ -55,7 +58,6 @@ MAX_DEATHS = 10
 
 Nothing was fetched between them. A URL that kills its process ends after three.
 """
-_EXIT_POLL_S = 0.002
 _LINES = 1 << 16
 """Bytes of records, or of a log, that are read at once."""
 
@@ -80,34 +82,6 @@ class ProcessFailed(Stop):
         self.exit_code = exit_code
 
 
-class _Process:
-    """One process that has its settings, and the sockets to it."""
-
-    def __init__(self, started: StartedProcess, settings: WorkerSettings) -> None:
-        self.socket, self.stdout, self.log = (
-            hub.socket.socket(fileno=one.detach())
-            for one in (started.socket, started.stdout, started.log)
-        )
-        if settings.log is None:
-            self.log.close()
-        self._popen = started.popen
-        self.shards = set(settings.shards)
-        """Those that have not ended."""
-        self.tell(settings)
-
-    def tell(self, message: ToWorker | WorkerSettings) -> None:
-        try:
-            self.socket.sendall(frame(message))
-        except OSError:
-            return  # it has ended, which its listener finds
-
-    def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        while (code := self._popen.poll()) is None:
-            hub.sleep(_EXIT_POLL_S)
-        return code
-
-
 class ProcessLogs(Struct, frozen=True):
     """What writes the log of a process (`-v`)."""
 
@@ -125,6 +99,8 @@ class MachinePart(Struct, frozen=True):
     address: str
     """The address of the exchange, without a password."""
     shards: Sequence[int]
+    take_settings: Callable[[SharedCrawl], Config]
+    """Keeps other settings of the crawl in the folder. Raises a Stop if it can't."""
 
     def leases(self, shards: Iterable[int]) -> LeaseSettings:
         """What a process needs that runs these shards."""
@@ -156,8 +132,8 @@ class Supervisor:
         self._fleet = fleet
         self._file = file
         self._listener = listener
-        self._processes: list[_Process] = []
-        self._leaving: list[_Process] = []
+        self._processes: list[Process] = []
+        self._leaving: list[Process] = []
         """Those whose shards have ended; while they exit, the summary is made."""
         self._ended: dict[int, Ended] = {}
         self._signals: list[int] = []
@@ -217,6 +193,11 @@ class Supervisor:
             is_cut=part is not None and part.machine.is_cut,
         )
 
+    @property
+    def config(self) -> Config:
+        """The settings, which may have been changed at the exchange."""
+        return self._config
+
     def interrupt(self, signum: int) -> None:
         """Stop all shards; called a second time, end their requests, too."""
         self._signals.append(signum)
@@ -268,8 +249,17 @@ class Supervisor:
                 self._leaving.append(process)
                 return
             code = process.wait()
-            if not self._is_stopped():
+            if code == RESTARTS:
+                left = self._begun_again(shards)
+            elif not self._is_stopped():
                 self._died(process, code)
+
+    def _begun_again(self, shards: Iterable[int]) -> set[int]:
+        """Other settings may let a shard go on that has ended at a limit."""
+        self._end.begun(shards)
+        for shard in shards:
+            self._ended.pop(shard, None)
+        return set(shards)
 
     def _is_stopped(self) -> bool:
         return bool(self._signals or self._failure)
@@ -277,27 +267,38 @@ class Supervisor:
     def _hold(self, machine: Machine) -> None:
         """Keep the leases of this machine, and hear of the end from the others."""
         try:
-            machine.run(self._renewed, self._finish)
+            machine.run(self._renewed, self._finish, self._steered)
         except Stop as stop:
             self._failure = self._failure or stop
             self._tell(Interrupt(15))
+        except Exception as error:
+            traceback.print_exc()
+            text = f"internal error: {type(error).__name__}: {error}"
+            self._fail(Failed(text, 1))
 
     def _renewed(self) -> None:
         assert self._part is not None
         machine = self._part.machine
         self._tell(Renewed(machine.held_until, sorted(machine.lost)))
 
+    def _steered(self, crawl: SharedCrawl) -> None:
+        assert self._part is not None
+        self._config = self._part.take_settings(crawl)
+        self._part.machine.take_limits(self._config)
+        self._is_over = False
+        self._tell(Restart())
+
     def _finish(self) -> None:
         self._is_over = True
         self._tell(Finish())
 
-    def _start(self, shards: set[int]) -> _Process:
+    def _start(self, shards: set[int]) -> Process:
         self._file.set_used(self._used(shards))
         started, log = self._ready.take(), None
         if (wanted := self._log) is not None:
             descriptor = started.log_descriptor
             log = LogSettings(wanted.module, descriptor, wanted.form, wanted.job)
-        process = _Process(
+        process = Process(
             started,
             WorkerSettings(
                 os.path.abspath(self._config.dir),
@@ -311,7 +312,7 @@ class Supervisor:
             process.tell(Finish())
         return process
 
-    def _died(self, process: _Process, code: int) -> None:
+    def _died(self, process: Process, code: int) -> None:
         done = self._end.done
         self._deaths = self._deaths + 1 if done <= self._done else 1
         self._done = done
@@ -333,7 +334,7 @@ class Supervisor:
         text = f"a process has ended {how}; another one goes on with what it had"
         self._listener.notice(text, is_warning=True)
 
-    def _listen(self, process: _Process) -> None:
+    def _listen(self, process: Process) -> None:
         """Hear what a process tells, until it has ended."""
         try:
             while (content := read_frame(process.socket.recv)) is not None:
@@ -341,7 +342,7 @@ class Supervisor:
         except (OSError, msgspec.MsgspecError):
             return  # it was killed in the middle of a message
 
-    def _hear(self, process: _Process, message: FromWorker) -> None:
+    def _hear(self, process: Process, message: FromWorker) -> None:
         match message:
             case Opened():
                 self._listener.opened(message)

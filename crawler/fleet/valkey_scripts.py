@@ -129,6 +129,13 @@ if more > 0 then set(amount + more) end
 return {number, more, 1}
 """
 )
+STEER = """
+local found = redis.call('HMGET', KEYS[1], 'run', 'revision')
+if found[1] ~= ARGV[2] or tonumber(found[2]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], 'all', ARGV[1], 'revision', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
 BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('DEL', KEYS[4], KEYS[5])
@@ -136,8 +143,8 @@ if ARGV[3] == '0' then
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   redis.call('SET', KEYS[5], run .. ' all')
 end
-redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2])
+redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2], 'revision', ARGV[4])
 if ARGV[3] ~= '0' then redis.call('SET', KEYS[2], '1', 'EX', ARGV[3]) end
-for i = 4, #ARGV, 2 do redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) end
 return 1
 """

@@ -1,28 +1,22 @@
 """The server of an exchange: Valkey, or Redis from 6.2 on.
 
-valkey-py speaks to it, over sockets of the hub, so that a call waits and nothing is
-blocked. Each step is a script, which the server runs as a whole. All keys of a crawl
+Each step is a script, which the server runs as a whole. All keys of a crawl
 have its name in braces, and so are on one node of a cluster (its hash tag).
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-import hub
-import hub.ssl
 from crawler.fleet.address import Address
 from crawler.fleet.exchange_server import (
     VERSION,
     Answer,
     Arrival,
     Claim,
-    ExchangeDown,
     Lease,
     LeaseLost,
     Owner,
@@ -30,6 +24,7 @@ from crawler.fleet.exchange_server import (
     Receipt,
     SharedCrawl,
 )
+from crawler.fleet.valkey_client import asking, client_of, down
 from crawler.fleet.valkey_scripts import (
     BEGIN,
     CLAIM,
@@ -37,24 +32,14 @@ from crawler.fleet.valkey_scripts import (
     RELEASE,
     RENEW,
     REPORT,
+    STEER,
     TAKE,
     TAKE_OVER,
     TELL_SAFE,
 )
 from crawler.frontier.mail import Mark
-from crawler.model.errors import StateError, UsageError
+from crawler.model.errors import StateError
 
-try:
-    import valkey
-    from valkey.connection import Connection, ConnectionPool
-    from valkey.exceptions import AuthorizationError, NoPermissionError
-except ImportError as error:  # pragma: no cover
-    raise UsageError(
-        "--exchange needs the extra `fleet`: pip install 'orbweb[fleet]'"
-    ) from error
-
-TIMEOUT_S = 10.0
-"""How long the server may take to answer (seconds)."""
 SETTLING_S = 60
 """How long a server that has lost its data gives shards to no new machine (seconds)."""
 _READ = 256
@@ -63,58 +48,22 @@ _MAX_MAIL = 65536
 """Messages that are kept for a shard; those that were lost are sent again."""
 
 
-class HubConnection(Connection):
-    """A connection of valkey-py over a socket of the hub."""
-
-    tls = False
-
-    def _connect(self) -> Any:
-        sock = hub.socket.create_connection((self.host, self.port), TIMEOUT_S)
-        sock.setsockopt(hub.socket.IPPROTO_TCP, hub.socket.TCP_NODELAY, 1)
-        if not self.tls:
-            return sock
-        try:
-            context = hub.ssl.create_default_context()
-            return context.wrap_socket(sock, server_hostname=self.host)
-        except BaseException:
-            sock.close()
-            raise
-
-
-class TlsConnection(HubConnection):
-    """The same over TLS; the server's certificate is verified, as a browser does.
-
-    `SSL_CERT_FILE` of the environment names the file of another authority (OpenSSL).
-    """
-
-    tls = True
-
-
 class ValkeyServer:
     """The crawl of `address` at its server. Each call has a connection of its own."""
 
     def __init__(self, address: Address) -> None:
         self._where = f"{address.host}:{address.port}"
         self._prefix = f"orbweb:{{{address.crawl}}}:"
-        self._pool = ConnectionPool(
-            connection_class=TlsConnection if address.tls else HubConnection,
-            host=address.host,
-            port=address.port,
-            username=address.user or None,
-            password=address.password or None,
-            db=address.db,
-            socket_timeout=TIMEOUT_S,
-        )
-        self._client: Any = valkey.Valkey(connection_pool=self._pool)
+        self._client = client_of(address)
         register = self._client.register_script
         self._post, self._tell_safe = register(POST), register(TELL_SAFE)
         self._take, self._renew = register(TAKE), register(RENEW)
         self._release, self._report = register(RELEASE), register(REPORT)
         self._begin, self._take_over = register(BEGIN), register(TAKE_OVER)
-        self._claim = register(CLAIM)
+        self._claim, self._steer = register(CLAIM), register(STEER)
 
     def close(self) -> None:
-        self._pool.disconnect()
+        self._client.connection_pool.disconnect()
 
     # Mail
 
@@ -125,7 +74,7 @@ class ValkeyServer:
             keys.append(self._key(f"mail:{to}"))
             for post in posts:
                 arguments += [len(keys), post.source, *post.mark, post.first, post.body]
-        with self._asking():
+        with asking(self._where):
             self._check(lease, self._post(keys, arguments))
 
     def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
@@ -134,7 +83,7 @@ class ValkeyServer:
         }
         if not places:
             return {}
-        with self._asking():
+        with asking(self._where):
             found = self._client.xread(places, count=_READ)
         return {
             int(key.rpartition(b":")[2]): [
@@ -147,13 +96,13 @@ class ValkeyServer:
         keys = [self._lease(lease.shard), self._key(f"mail:{lease.shard}")]
         keys += [self._key(f"safe:{source}") for source in safe]
         receipts = [_encode_receipt(one) for one in safe.values()]
-        with self._asking():
+        with asking(self._where):
             place = upto and _after(upto)
             arguments: list[Any] = [lease.token, place, lease.shard, *receipts]
             self._check(lease, self._tell_safe(keys, arguments))
 
     def safe_of(self, shard: int) -> dict[int, Receipt]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hgetall(self._key(f"safe:{shard}"))
         return {int(by): _receipt_of(one) for by, one in found.items()}
 
@@ -172,11 +121,12 @@ class ValkeyServer:
         keys = [*map(self._key, names)]
         pairs = [part for pair in homes.items() for part in pair]
         encoded = msgspec.msgpack.encode(crawl)
-        with self._asking():
-            return bool(self._begin(keys, [encoded, crawl.run_id, settling_s, *pairs]))
+        with asking(self._where):
+            arguments = [encoded, crawl.run_id, settling_s, crawl.revision, *pairs]
+            return bool(self._begin(keys, arguments))
 
     def crawl(self) -> SharedCrawl | None:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hget(self._key("crawl"), "all")
         if found is None:
             return None
@@ -192,47 +142,57 @@ class ValkeyServer:
         return msgspec.msgpack.decode(found, type=SharedCrawl)
 
     def run_id(self) -> str | None:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hget(self._key("crawl"), "run")
         return None if found is None else found.decode()
+
+    def revision(self) -> int:
+        with asking(self._where):
+            return int(self._client.hget(self._key("crawl"), "revision") or 0)
+
+    def steer(self, crawl: SharedCrawl) -> bool:
+        keys = [self._key("crawl"), self._key("over")]
+        arguments = [msgspec.msgpack.encode(crawl), crawl.run_id, crawl.revision]
+        with asking(self._where):
+            return bool(self._steer(keys, arguments))
 
     def remove(self, shards: int) -> None:
         names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
         names += ["snapshots", "claims", "claims_of"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
-        with self._asking():
+        with asking(self._where):
             self._client.delete(*map(self._key, names))
 
     def set_program(self, crawl: SharedCrawl, program: str) -> None:
         encoded = msgspec.msgpack.encode(
             msgspec.structs.replace(crawl, program=program)
         )
-        with self._asking():
+        with asking(self._where):
             self._client.hset(self._key("crawl"), "all", encoded)
 
     def set_over(self) -> None:
-        with self._asking():
+        with asking(self._where):
             self._client.set(self._key("over"), "1")
 
     def is_over(self) -> bool:
-        with self._asking():
+        with asking(self._where):
             return bool(self._client.exists(self._key("over")))
 
     # Leases
 
     def homes(self) -> dict[int, str]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hgetall(self._key("homes"))
         return {int(shard): home.decode() for shard, home in found.items()}
 
     def tokens(self) -> dict[int, str]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hgetall(self._key("tokens"))
         return {int(shard): token.decode() for shard, token in found.items()}
 
     def owners(self, shards: int) -> dict[int, Owner]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.mget([self._lease(one) for one in range(shards)])
         return {
             shard: _owner(held.partition(b" ")[2])
@@ -252,7 +212,7 @@ class ValkeyServer:
         lease_of = f"lease:{lease.shard}"
         names = ("crawl", lease_of, "homes", "reports", "settling", "tokens")
         keys = [*map(self._key, names)]
-        with self._asking():
+        with asking(self._where):
             arguments = [*_lease_arguments(lease, owner, ttl_s), int(has_state)]
             arguments += tokens
             found = self._take(keys, arguments)
@@ -261,12 +221,12 @@ class ValkeyServer:
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "tokens")
         arguments = [*_lease_arguments(lease, owner, ttl_s), home]
-        with self._asking():
+        with asking(self._where):
             return bool(self._take_over([*map(self._key, names)], arguments))
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         leases = [*leases]
-        with self._asking(), self._client.pipeline(transaction=False) as pipe:
+        with asking(self._where), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
                 keys = [self._lease(lease.shard), self._key("homes")]
                 self._renew(keys, _lease_arguments(lease, owner, ttl_s), client=pipe)
@@ -278,7 +238,7 @@ class ValkeyServer:
         ]
 
     def release(self, leases: Iterable[Lease]) -> None:
-        with self._asking(), self._client.pipeline(transaction=False) as pipe:
+        with asking(self._where), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
                 self._release([self._lease(lease.shard)], [lease.token], client=pipe)
             pipe.execute()
@@ -288,28 +248,28 @@ class ValkeyServer:
         arguments: list[Any] = []
         for lease, content in leases.items():
             arguments += [lease.token, lease.shard, content]
-        with self._asking():
+        with asking(self._where):
             self._report(keys, arguments)
 
     def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
         names = (f"lease:{lease.shard}", "homes", "claims", "claims_of")
-        with self._asking():
+        with asking(self._where):
             keys = [*map(self._key, names)]
             found = self._claim(keys, [lease.token, *claim, shards])
         return Answer(found[0], found[1], bool(found[2])) if found else None
 
     def set_snapshot(self, lease: Lease, taken_at: float) -> None:
         keys = [self._key("snapshots"), self._lease(lease.shard)]
-        with self._asking():
+        with asking(self._where):
             self._report(keys, [lease.token, lease.shard, repr(taken_at)])
 
     def snapshots(self) -> dict[int, float]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hgetall(self._key("snapshots"))
         return {int(shard): float(taken_at) for shard, taken_at in found.items()}
 
     def reports(self) -> dict[int, bytes]:
-        with self._asking():
+        with asking(self._where):
             found = self._client.hgetall(self._key("reports"))
         return {int(shard): content for shard, content in found.items()}
 
@@ -318,7 +278,7 @@ class ValkeyServer:
     def _check(self, lease: Lease, answer: int) -> None:
         """What a script says of a lease: 1, 0 (another has it), or -1 (none has)."""
         if answer < 0:
-            raise self._down(f"has no lease of shard {lease.shard}", 4)
+            raise down(self._where, f"has no lease of shard {lease.shard}", 4)
         if not answer:
             raise LeaseLost(lease.shard)
 
@@ -327,28 +287,6 @@ class ValkeyServer:
 
     def _lease(self, shard: int) -> str:
         return self._key(f"lease:{shard}")
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Raise ExchangeDown where the server does not answer as it should."""
-        try:
-            yield
-        except valkey.AuthenticationError as error:
-            raise self._down(f"wants another password ({error})", 6) from error
-        except (NoPermissionError, AuthorizationError) as error:
-            raise self._down(f"refuses a command ({error})", 6) from error
-        except (valkey.ConnectionError, valkey.TimeoutError) as error:
-            cause = error.__context__
-            if isinstance(cause, ssl.SSLError):
-                raise self._down(f"can't be reached over TLS ({cause})", 5) from error
-            raise self._down(f"can't be reached ({cause or error})", 4) from error
-        except valkey.ResponseError as error:
-            raise self._down(f"refuses to work ({error})", 4) from error
-        except valkey.ValkeyError as error:
-            raise self._down(f"is no Valkey or Redis ({error})", 4) from error
-
-    def _down(self, what: str, exit_code: int) -> ExchangeDown:
-        return ExchangeDown(f"the exchange at {self._where} {what}", exit_code)
 
 
 class _Versioned(msgspec.Struct):

@@ -27,6 +27,7 @@ from crawler.fleet.exchange_server import LeaseLost
 from crawler.fleet.grants import SharedLimits
 from crawler.fleet.held_leases import HeldLeases
 from crawler.fleet.messages import (
+    RESTARTS,
     Ended,
     Failed,
     Finish,
@@ -37,6 +38,7 @@ from crawler.fleet.messages import (
     Progress,
     Renewed,
     Reopen,
+    Restart,
     WorkerSettings,
     decode_settings,
     decode_to_worker,
@@ -101,6 +103,8 @@ def main(
         worker.tell(Failed(text, 1))
     worker.send_told(socket)
     socket.close()
+    if worker.is_replaced:
+        raise SystemExit(RESTARTS)
     gc.freeze()  # otherwise the interpreter's exit collects garbage twice
 
 
@@ -116,6 +120,8 @@ class Worker:
         self._last: dict[int, Report] = {}
         self._told_at: dict[int, float] = {}
         self._error: Exception | None = None
+        self.is_replaced = False
+        """Whether another process goes on with the shards, under other settings."""
         self._leases: HeldLeases | None = None
         if settings.leases is not None:
             self._leases = HeldLeases(settings.leases)
@@ -199,6 +205,8 @@ class Worker:
         crawl = self._crawls[shard]
         try:
             summary = crawl.run()
+            if self.is_replaced:
+                return
             self.tell(Ended(shard, summary, list(crawl.seed_failures)))
         except Exception as error:
             self._fail(error)
@@ -223,6 +231,9 @@ class Worker:
                     self._interrupt(signum)
                 case Renewed():
                     self._renewed(message)
+                case Restart():
+                    self.is_replaced = True
+                    self._interrupt(SIGTERM)
                 case Reopen():
                     for crawl in self._crawls.values():
                         with suppress(Stop):  # the crawl meets it at its next commit

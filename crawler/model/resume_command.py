@@ -26,13 +26,28 @@ def resume_command(
     ended at the limit of time, which counts from each resume.
     """
     command = f"orbweb resume {shlex.quote(folder)}"
-    if limits.max_pages is not None and pages >= limits.max_pages:
-        command += f" --max-pages {2 * pages}"
-    if limits.max_bytes is not None and received >= limits.max_bytes:
-        command += f" --quota {exact_bytes(2 * received)}"
+    command += _raised(limits, pages, received)
     if limits.max_time is not None and time_is_over:
         command += f" --max-time {exact_seconds(2 * limits.max_time)}"
     return command
+
+
+def steer_command(
+    exchange: str, limits: LimitsConfig, pages: int, received: int
+) -> str:
+    """The command for a crawl of several machines; "" if no limit is reached."""
+    raised = _raised(limits, pages, received)
+    return raised and f"orbweb crawl --exchange {shlex.quote(exchange)}{raised}"
+
+
+def _raised(limits: LimitsConfig, pages: int, received: int) -> str:
+    """The options that double what is reached."""
+    options = ""
+    if limits.max_pages is not None and pages >= limits.max_pages:
+        options += f" --max-pages {2 * pages}"
+    if limits.max_bytes is not None and received >= limits.max_bytes:
+        options += f" --quota {exact_bytes(2 * received)}"
+    return options
 
 
 _WITHOUT_FOLDER = re.compile("`orbweb (resume|recrawl|explain URL)`")

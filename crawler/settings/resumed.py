@@ -31,18 +31,24 @@ def load_resumed(
     environ: Mapping[str, str],
     flags: Sequence[Setting],
     stored: Callable[[str], Config | None],
+    *,
+    adds_seeds: bool = False,
 ) -> Plan:
     """As `load`; the settings are changes of the crawls that are there already.
 
     `stored(dir)` is the configuration of the crawl in a folder, None if it holds none.
     Lists of options add to what is stored, as they add to those of a file; all other
-    settings replace it. Raises UsageError also for a seed that a crawl does not have.
+    settings replace it. Raises UsageError also for a seed that a crawl does not have,
+    unless `adds_seeds`.
     """
     jobs, side_by_side = settings_of_jobs(file, environ, flags)
     if file and len(jobs) > 1:
         jobs = _of_the_folder(jobs, flags, file[0])
     notes = [note for setting in flags for note in setting.notes]
-    resumed = [_resumed_job(settings, notes, stored) for settings in jobs]
+    resumed = [
+        _resumed_job(settings, notes, stored, adds_seeds=adds_seeds)
+        for settings in jobs
+    ]
     return plan_of(resumed, side_by_side, notes, flags, environ)
 
 
@@ -76,11 +82,17 @@ def _resumed_job(
     settings: Sequence[Setting],
     notes: list[str],
     stored: Callable[[str], Config | None],
+    *,
+    adds_seeds: bool,
 ) -> Job:
     given = job_of(settings, notes)
     old = stored(given.config.dir)
     if old is None:
         return given
+    if adds_seeds:
+        known = set(old.seeds)
+        more = tuple(url for url in given.config.seeds if url not in known)
+        old = replace(old, seeds=(*old.seeds, *more))
     refuse_other_seeds(given.config, old)
     changes = [one for one in settings if one.path not in (_SEEDS, ("dir",))]
     seeds = Setting(_SEEDS, old.seeds, "state", canonical=True)

@@ -112,7 +112,7 @@ def refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> None
     """Raise UsageError for a setting that cannot change."""
     for change in changes:
         if change.path == ("seeds",) and set(change.before) <= set(change.after):
-            continue  # a program adds them by `Crawl.add_seeds`
+            continue  # they are added when it goes on
         if change.path == ("warc", "prefix") and not change.before:
             continue  # there are no WARC files yet
         if (why := FIXED.get(change.path)) is not None:
@@ -130,7 +130,7 @@ def refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> None
 
 
 def _is_of_scope(path: KeyPath) -> bool:
-    return path[0] == "scope" and path[-1] in _SCOPE_SETTINGS
+    return path == ("seeds",) or (path[0] == "scope" and path[-1] in _SCOPE_SETTINGS)
 
 
 def _checked_anew(changes: Iterable[Change]) -> Callable[[str, str], bool] | None:

@@ -135,6 +135,18 @@ class MemoryServer:
         self._begin_call()
         return None if self.data.crawl is None else self.data.crawl.run_id
 
+    def revision(self) -> int:
+        self._begin_call()
+        return 0 if self.data.crawl is None else self.data.crawl.revision
+
+    def steer(self, crawl: SharedCrawl) -> bool:
+        self._begin_call()
+        old = self.data.crawl
+        if old is None or old.run_id != crawl.run_id or old.revision >= crawl.revision:
+            return False
+        self.data.crawl, self.data.is_over = crawl, False
+        return True
+
     def remove(self, shards: int) -> None:
         self._begin_call()
         self.forget()

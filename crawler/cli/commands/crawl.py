@@ -28,12 +28,16 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl -i seeds.txt --no-images --with markdown -d texts
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
     """
+    if params["shards"] is None and (params["exchange"] or params["pause"]):
+        from crawler.cli.steering import steer
+
+        return steer(ctx.command, params, urls)
     plan = load_plan(ctx.command, params, urls)
     if params["fresh"] and params["newer"]:
         raise UsageError(
             "--fresh deletes the crawl that -N compares with; name one of them"
         )
-    is_exchanged = params["exchange"] is not None or params["shards"] is not None
+    is_exchanged = params["shards"] is not None
     processes = None if is_exchanged else params["processes"]
     with ready_processes(plan, processes) as ready:
         from crawler.cli.running import run_plan

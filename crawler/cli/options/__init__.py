@@ -78,10 +78,11 @@ def mirror_options() -> Iterator[Flag]:
             yield flag
 
 
-_OF_A_CRAWL = frozenset({"newer", "mirror", "processes", "exchange", "shards"})
+_OF_MACHINES = frozenset({"exchange", "shards", "pause"})
+_OF_A_CRAWL = frozenset({"newer", "mirror", "processes"}) | _OF_MACHINES
 
 
-_OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input", "exchange", "shards"})
+_OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input"}) | _OF_MACHINES
 _FIXED = frozenset({("dir",), ("plugin",), ("records", "schema_line")})
 _FIXED_NAMES = frozenset({"input_file"})
 

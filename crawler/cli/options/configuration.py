@@ -64,11 +64,15 @@ def configuration_options() -> list[Flag]:
         ),
         Flag(
             "--exchange", group=GROUP, metavar="URL",
-            help="Begin a crawl of several machines, which meet at valkey://HOST/CRAWL",
+            help="Begin, or change, the crawl of machines that meet at valkey://HOST/CRAWL",
         ),
         Flag(
             "--shards", group=GROUP, metavar="N", type=click.IntRange(1, 256),
             help="Shards of a crawl of several machines: four times its processes",
+        ),
+        Flag(
+            "--pause", group=GROUP, is_flag=True,
+            help="Let all machines of the crawl at --exchange stop, and wait",
         ),
         Flag(
             "--extract-processes", key="extract_processes", group=GROUP,

@@ -94,6 +94,8 @@ class Fleet(Struct, frozen=True):
     """Where its machines meet, if it has several; the folder has a part of it then."""
     home: str = ""
     """The id of the folder, by which the exchange knows whose shards are here."""
+    revision: int = 0
+    """That of the settings at the exchange."""
 
     def work_command(self, folder: str) -> str:
         """What goes on with the part of it in `folder`; "" if that is the whole."""

@@ -253,7 +253,7 @@ def test_help_is_short_and_begins_with_examples(orbweb, name: str) -> None:  # t
     left_out = every - set(re.findall(r"--?[\w-]+", whole))
     assert left_out <= {
         "--newer", "--fresh", "--strict-input", "--mirror", "--dir", "--input-file",
-        "--plugin", "--schema-line", "--processes", "--exchange", "--shards",
+        "--plugin", "--schema-line", "--processes", "--exchange", "--shards", "--pause",
     }  # fmt: skip
 
 

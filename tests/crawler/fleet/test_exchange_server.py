@@ -168,6 +168,25 @@ def test_a_server_without_memory_is_told_what_it_knew(server):
     assert server.take(Lease(0, "e5"), ONE, TTL_S) is None
 
 
+def test_settings_have_a_revision(server):
+    """So that two who change them do not undo each other's; the end is taken back."""
+    begun(server)
+    server.set_over()
+    newer = replace(CRAWL, config='{"seeds":[]}', revision=2, is_paused=True)
+    assert server.revision() == 0
+    assert server.steer(newer)
+    assert not server.steer(replace(newer, config="{}"))
+    assert not server.steer(replace(newer, run_id="1" * 26, revision=3))
+    assert server.crawl() == newer
+    assert server.revision() == 2
+    assert not server.is_over()
+    server.remove(4)
+    assert server.revision() == 0
+    assert not server.steer(newer)
+    assert server.restore(newer, {})
+    assert server.revision() == 2
+
+
 def took(server: ExchangeServer, shard: int, owner: Owner) -> Lease:
     lease = Lease(shard, f"{owner.home}-{shard}")
     assert server.take(lease, owner, TTL_S, has_state=True) is None

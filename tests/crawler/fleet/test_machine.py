@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 import hub
 from crawler.engine.stats import Snapshot
@@ -255,6 +256,59 @@ def test_each_machine_sees_the_end(world):
         world.run(machine, 2)
     assert world.ends == ["end", "end"]
     assert one.own.is_there()
+
+
+def test_other_settings_are_heard_and_a_server_that_lost_them_is_told(world):
+    one, two = world.machine("one"), world.machine("two")
+    one.take([], 2)
+    two.take([], 2)
+    old = copy.deepcopy(world.server.data)
+    newer = replace(CRAWL, config='{"seeds":[]}', revision=1)
+    heard: list[SharedCrawl] = []
+    keeping = hub.spawn(one.run, lambda: None, lambda: None, heard.append)
+    hub.sleep(5)
+    assert heard == []
+    world.server.steer(newer)
+    hub.sleep(5)
+    assert heard == [newer]
+    world.server.set_back(old)
+    hub.sleep(5)
+    assert world.server.crawl() == newer
+    keeping = [keeping, hub.spawn(two.run, lambda: None, lambda: None, heard.append)]
+    hub.sleep(5)
+    assert heard == [newer, newer]
+    hub.killall(keeping)
+
+
+def test_a_paused_crawl_holds_its_leases_and_waits(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    keeping = hub.spawn(machine.run, lambda: None, lambda: None)
+    world.server.steer(replace(CRAWL, revision=1, is_paused=True))
+    hub.sleep(2)
+    waiting = hub.spawn(machine.hold, [0, 1], lambda: False)
+    hub.sleep(3 * LEASE_S)
+    assert not waiting.ready()
+    assert len(world.server.owners(SHARDS)) == SHARDS
+    world.server.steer(replace(CRAWL, revision=2))
+    hub.sleep(2)
+    assert waiting.ready()
+    machine.hold([0], lambda: True)
+    keeping.kill()
+
+
+def test_other_settings_take_back_the_end(world):
+    machine = world.machine("one")
+    machine.take([], 9)
+    for shard in range(SHARDS):
+        machine.own.heard(report(shard), Snapshot(1.0))
+    world.run(machine, 2)
+    assert machine.own.is_there()
+    machine.own.heard(report(0, is_idle=False), Snapshot(1.0))
+    world.server.steer(replace(CRAWL, revision=1))
+    world.run(machine, 2)
+    assert not machine.own.is_there()
+    assert not world.server.is_over()
 
 
 def test_the_time_of_a_machine_is_up_before_the_end(world):

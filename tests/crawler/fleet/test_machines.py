@@ -13,6 +13,7 @@ from crawler.cli import run
 from crawler.fleet.address import parse_address
 from crawler.fleet.exchange_server import Lease, Owner
 from crawler.fleet.valkey_server import ValkeyServer
+from crawler.model.config import from_json
 from tests.helpers.killed_fleet import OPTIONS, endings
 from tests.helpers.killed_fleet import run as run_program
 from tests.helpers.machines import Machines
@@ -55,19 +56,36 @@ def test_machines_that_are_killed_write_what_one_process_writes(tmp_path):
     assert all(endings(folder) for folder in machines.folders)
 
 
-def test_the_limit_of_pages_is_that_of_all_machines(tmp_path, valkey_process):
+def test_a_crawl_is_steered_while_its_machines_run(tmp_path, valkey_process, capsys):
+    """Its limit of pages is that of all machines, also when it is raised."""
     valkey_process.command("FLUSHALL")
     site = ManyHosts(hosts=12, pages=60, pictures=2)
+    more = ManyHosts(hosts=2, pages=4, pictures=1)
     machines = Machines(site, tmp_path, valkey_process, 2)
     machines.begin(2, "--max-pages", "20")
+    crawl = ["crawl", "--exchange", valkey_process.address("crawl")]
     try:
+        assert run([*crawl, "--pause"]) == 0
+        assert run([*crawl, more.url(0), "--max-pages", "30"]) == 0
         assert machines.wait() == [0, 0]
     finally:
         machines.stop()
         site.stop()
+        more.stop()
     pages = sum(n for key, n in machines.endings().items() if key[0] == "page")
-    assert pages == 20
+    assert pages == 30
+    assert more.requested
     assert all(endings(folder) for folder in machines.folders)
+    shown = capsys.readouterr().err
+    assert "/crawl: the crawl is paused" in shown
+    assert f"orbweb: 1 seed more: {more.url(0)}\n" in shown
+    assert "orbweb: limits.max_pages 20 -> 30" in shown
+    assert "/crawl: the crawl goes on" in shown
+    capsys.readouterr()
+    assert run(["status", *crawl[1:]]) == 0
+    assert "stopped at a limit of the crawl; `orbweb crawl --exchange valkey" in (
+        capsys.readouterr().out
+    )
 
 
 def begin(address: str, *more: str) -> int:
@@ -108,6 +126,49 @@ def test_an_exchange_has_one_crawl_of_a_name(address, server, capsys):
     assert server.homes() == {}
 
 
+def test_what_is_changed_at_the_exchange(address, server, tmp_path, capsys):
+    """Another revision of the crawl; what can't change is refused."""
+    begin(address, "--max-pages", "9", "--exclude", "/a/")
+    crawl = ["crawl", "--exchange", address]
+    options = ["--max-pages", "50", "-w", "2", "--exclude", "/b/", "-q"]
+    assert run([*crawl, *options]) == 0
+    assert capsys.readouterr().err == ""
+    changed = server.crawl()
+    assert changed.revision == 1
+    config = from_json(changed.config.encode())
+    assert (config.limits.max_pages, config.politeness.wait) == (50, 2.0)
+    assert config.scope.rules == ("-/a/", "-/b/")
+    assert config.seeds == (SEED,)
+    assert run(crawl) == 0
+    assert "nothing has changed" in capsys.readouterr().err
+    refused = {
+        ("-s", "warc.wacz=true"): "warc.wacz can't be set, since each machine",
+        ("--schema-line",): "records.schema_line can't change on a resume",
+        ("--fresh",): "--fresh does not change a crawl of several machines",
+        ("-d", "x"): "--dir does not change a crawl of several machines",
+    }
+    for more, message in refused.items():
+        assert run([*crawl, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert server.crawl() == changed
+    server.set_program(changed, "9.9")
+    assert run([*crawl, "--max-pages", "60"]) == 7
+    assert "have orbweb 9.9, and this one has" in capsys.readouterr().err
+
+
+def test_a_paused_crawl_says_how_it_goes_on(address, server, capsys):
+    begin(address)
+    crawl = ["crawl", "--exchange", address]
+    assert run([*crawl, "--pause", "--max-pages", "5"]) == 0
+    assert "no machine is at work; `orbweb work DIR --ex" in capsys.readouterr().err
+    assert server.crawl().is_paused
+    assert run(["status", "--exchange", address]) == 0
+    assert f"paused; `orbweb crawl --exchange {address}`" in capsys.readouterr().out
+    assert run(crawl) == 0
+    assert f"{address}: the crawl goes on" in capsys.readouterr().err
+    assert not server.crawl().is_paused
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -130,10 +191,17 @@ def test_what_a_crawl_of_machines_can_not(address, server, capsys, options, mess
     assert server.crawl() is None
 
 
-def test_exchange_and_shards_go_together(address, capsys):
-    for options in (["--exchange", address], ["--shards", "3"]):
-        assert run(["crawl", SEED, *options]) == 2
-        assert "--exchange and --shards go together" in capsys.readouterr().err
+def test_shards_are_of_an_exchange_which_has_to_begin_with_them(address, capsys):
+    assert run(["crawl", SEED, "--shards", "3"]) == 2
+    assert "--shards is for --exchange" in capsys.readouterr().err
+    assert run(["crawl", SEED, "--exchange", address]) == 2
+    assert (
+        "has no crawl; begin one with `orbweb crawl --exch" in capsys.readouterr().err
+    )
+    assert begin(address, "--pause") == 2
+    assert "--pause is for a crawl that has begun" in capsys.readouterr().err
+    assert run(["crawl", "--pause"]) == 2
+    assert "--pause is of the crawl at an exchange" in capsys.readouterr().err
 
 
 def test_an_exchange_that_can_not_be_reached(tmp_path, capsys):

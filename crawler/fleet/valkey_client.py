@@ -1,0 +1,96 @@
+"""The client of Valkey or Redis, over sockets of the hub.
+
+valkey-py makes its connections by a function of ours, so that a call waits and nothing
+is blocked.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hub
+import hub.ssl
+from crawler.fleet.address import Address
+from crawler.fleet.exchange_server import ExchangeDown
+from crawler.model.errors import UsageError
+
+try:
+    import valkey
+    from valkey.connection import Connection, ConnectionPool
+    from valkey.exceptions import AuthorizationError, NoPermissionError
+except ImportError as error:  # pragma: no cover
+    raise UsageError(
+        "--exchange needs the extra `fleet`: pip install 'orbweb[fleet]'"
+    ) from error
+
+TIMEOUT_S = 10.0
+"""How long the server may take to answer (seconds)."""
+
+
+class HubConnection(Connection):
+    """A connection of valkey-py over a socket of the hub."""
+
+    tls = False
+
+    def _connect(self) -> Any:
+        sock = hub.socket.create_connection((self.host, self.port), TIMEOUT_S)
+        sock.setsockopt(hub.socket.IPPROTO_TCP, hub.socket.TCP_NODELAY, 1)
+        if not self.tls:
+            return sock
+        try:
+            context = hub.ssl.create_default_context()
+            return context.wrap_socket(sock, server_hostname=self.host)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class TlsConnection(HubConnection):
+    """The same over TLS; the server's certificate is verified, as a browser does.
+
+    `SSL_CERT_FILE` of the environment names the file of another authority (OpenSSL).
+    """
+
+    tls = True
+
+
+def client_of(address: Address) -> Any:
+    """The client of the server at `address`. Each call has a connection of its own."""
+    pool = ConnectionPool(
+        connection_class=TlsConnection if address.tls else HubConnection,
+        host=address.host,
+        port=address.port,
+        username=address.user or None,
+        password=address.password or None,
+        db=address.db,
+        socket_timeout=TIMEOUT_S,
+    )
+    return valkey.Valkey(connection_pool=pool)
+
+
+@contextmanager
+def asking(where: str) -> Iterator[None]:
+    """Raise ExchangeDown where the server does not answer as it should."""
+    try:
+        yield
+    except valkey.AuthenticationError as error:
+        raise down(where, f"wants another password ({error})", 6) from error
+    except (NoPermissionError, AuthorizationError) as error:
+        raise down(where, f"refuses a command ({error})", 6) from error
+    except (valkey.ConnectionError, valkey.TimeoutError) as error:
+        cause = error.__context__
+        if isinstance(cause, ssl.SSLError):
+            raise down(where, f"can't be reached over TLS ({cause})", 5) from error
+        raise down(where, f"can't be reached ({cause or error})", 4) from error
+    except valkey.ResponseError as error:
+        raise down(where, f"refuses to work ({error})", 4) from error
+    except valkey.ValkeyError as error:
+        raise down(where, f"is no Valkey or Redis ({error})", 4) from error
+
+
+def down(where: str, what: str, exit_code: int) -> ExchangeDown:
+    """What is raised where the server can't be used."""
+    return ExchangeDown(f"the exchange at {where} {what}", exit_code)
