@@ -4,8 +4,9 @@ Multi-index hashing: a hash of 64 bits has four chunks of 16. Hashes that differ
 most three bits have one chunk in common, so only those pictures are compared that
 share a chunk at its place: of n different pictures, 4 n / 65,536. Where many share one,
 as the screenshots of a program do, the other 48 bits are divided again, into four
-pieces of 12, of which one is in common, too. So the time for all of them is
-near-linear, and no more is in memory than the store keeps there.
+pieces of 12, of which one is in common, too. A bucket is compared as a whole
+(`look_bucket.py`). So the time for all of them is near-linear, and no more is in memory
+than the store keeps there.
 
 It holds the first picture of each group. All of it is in the store, and in the commit
 of the picture's record: an exact index after `kill -9`. A bucket holds MAX_SHARING
@@ -17,12 +18,11 @@ beyond that, pictures that look the same may not be found.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from struct import Struct
 
+from crawler.engine.look_bucket import ENTRY, near_entries
 from crawler.extract.looks.look import (
     FIELDS,
     HASH_BYTES,
-    MAX_DISTANCE,
     SIZE,
     are_alike,
     hash_of,
@@ -34,14 +34,10 @@ CHUNKS, CHUNK_BITS = 4, 16
 PIECES, PIECE_BITS = 4, 12
 ID_BYTES = 8
 """The length of the part of a SHA-256 that names a picture in a bucket."""
-ENTRY = Struct(">QQBBB")
-"""A hash, the name of the picture, and its mean colour."""
 MAX_SHARING = 512
 MAX_ENTRIES = CHUNKS * (1 + PIECES) * MAX_SHARING
 """Hashes that one is compared with."""
 MAX_COMPARED = 64
-COLOUR_TOLERANCE = 4
-"""By how much the mean colour of the same picture may differ; 2 was the most seen."""
 
 _FULL = MAX_SHARING * ENTRY.size
 
@@ -110,14 +106,11 @@ class LookIndex:
     def _candidates(self, look: bytes) -> Iterator[str]:
         """The names of those whose hashes are near, the oldest of each bucket first."""
         seen: set[int] = set()
-        ours, (red, green, blue) = _number(look), _mean_colour(look)
+        ours, colour = _number(look), _mean_colour(look)
         for bucket in self._buckets(ours):
             self.compared += len(bucket) // ENTRY.size
-            for theirs, name, r, g, b in ENTRY.iter_unpack(bucket):
-                if (theirs ^ ours).bit_count() > MAX_DISTANCE or name in seen:
-                    continue
-                differs = max(abs(r - red), abs(g - green), abs(b - blue))
-                if differs > COLOUR_TOLERANCE:
+            for name in near_entries(bucket, ours, colour):
+                if name in seen:
                     continue
                 seen.add(name)
                 yield f"{name:016x}"

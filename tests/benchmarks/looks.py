@@ -1,11 +1,14 @@
 """What it takes to know pictures by their look: hashing, and the search in the state.
 
-    python -m tests.benchmarks.looks              10,000 and 100,000 hashes
-    python -m tests.benchmarks.looks 1000000      a million hashes
+    python -m tests.benchmarks.looks              10,000 and 100,000 looks
+    python -m tests.benchmarks.looks 1000000      a million
 
 Hashing is CPU time of the extraction process, and decoding is most of it. The search is
 that of the crawling process, in a state on the disk, with commits of 256 pictures. Near
-linear is: ten times as many pictures cost some ten times as much.
+linear is: ten times as many pictures cost some ten times as much. It is done once with
+random hashes, and once with those of a site whose pictures are much alike: a quarter
+are gradients, with a few hashes in all colours, and a quarter are screenshots of one
+program, of whose hashes 30 bits differ.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import random
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +25,7 @@ import msgspec
 
 from crawler.engine.look_index import LookIndex
 from crawler.extract.looks.hashing import look_of, look_task
-from crawler.extract.looks.look import HASH_BYTES, SIZE
+from crawler.extract.looks.look import FIELDS, HASH_BYTES, SIZE
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.model.records import ImageRecord
 from tests.helpers.made_pictures import encoded, shapes
@@ -44,7 +48,22 @@ def hashing() -> None:
     print(f"of that after decoding: {_each(began, PICTURES):,.0f} us")
 
 
-def search(number: int) -> None:
+def random_look(dice: random.Random) -> bytes:
+    return dice.randbytes(HASH_BYTES) + bytes(SIZE - HASH_BYTES)
+
+
+def look_of_one_site(dice: random.Random) -> bytes:
+    kind = dice.randrange(4)
+    if kind == 0:
+        number = dice.randrange(16) * 0x1111
+        return number.to_bytes(HASH_BYTES, "big") + dice.randbytes(3) * FIELDS**2
+    if kind == 1:
+        number = dice.getrandbits(30) << 34 | 0xABCDE
+        return number.to_bytes(HASH_BYTES, "big") + bytes([236] * 3) * FIELDS**2
+    return random_look(dice)
+
+
+def search(number: int, draw: Callable[[random.Random], bytes]) -> None:
     dice = random.Random(number)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -53,13 +72,14 @@ def search(number: int) -> None:
         index = LookIndex(store)
         began = time.process_time()
         for at in range(number):
-            index.fill(_record(at), dice.randbytes(HASH_BYTES) + bytes(SIZE - 8))
+            index.fill(_record(at), draw(dice))
             if at % BATCH == 0:
                 store.commit()
         store.commit()
         each = _each(began, number)
     compared = index.compared / number
-    print(f"{number:,} hashes: {each:,.0f} us each, compared with {compared:.2f}")
+    what = draw.__name__.replace("_", " ")
+    print(f"{number:,} x {what}: {each:,.0f} us each, compared with {compared:.2f}")
 
 
 def _record(at: int) -> ImageRecord:
@@ -78,7 +98,8 @@ def main() -> None:
     parser.add_argument("hashes", type=int, nargs="*", default=[10_000, 100_000])
     hashing()
     for number in parser.parse_args().hashes:
-        search(number)
+        search(number, random_look)
+        search(number, look_of_one_site)
 
 
 if __name__ == "__main__":
