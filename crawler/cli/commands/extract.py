@@ -51,7 +51,8 @@ def command(ctx: click.Context, /, source: tuple[str, ...], **params: Any) -> in
     Reads the bodies that --save has kept, or the WARC files of the crawl, and writes
     records as a crawl with these settings would have: fields, text, links, items. With
     --config the settings are those of the file, otherwise those of the crawl. The
-    records go to a folder of their own.
+    records go to a folder of their own. So do the pictures of WARC files, with their
+    --thumbnails; those of a crawl stay in its folder, and get no new thumbnails.
 
     \b
     orbweb extract out --config new.toml -o out-new

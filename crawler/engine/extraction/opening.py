@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,6 +96,12 @@ def extract_crawl(
         archived = _archived(folder, crawl, opened)
         source = CrawlSource(folder, crawl, opened.config, archived)
         extracted = opened.run(source, tell, choice, UnsavedImages(""), None)
+    if config.images.thumbnails not in (None, crawl.images.thumbnails):
+        tell(
+            "no thumbnails were made: the pictures stay in the folder of the crawl; "
+            f"`orbweb crawl -N --dir {shlex.quote(str(folder))} --thumbnails "
+            f"{config.images.thumbnails} URL` makes them there"
+        )
     if source.unsaved:
         tell(
             f"{source.unsaved:,} pages and files have no saved body: they keep their "
@@ -158,7 +165,8 @@ class _Opened(Struct, frozen=True):
         events = Events(_NoExchanges())
         events.on_warning(tell)
         openers = {**sink_openers(config), **self.plugins.sinks()}
-        looks, _ = kept_pictures(config, self.store, images, self.run_of)
+        looks, thumbnails = kept_pictures(config, self.store, images, self.run_of)
+        writes = not isinstance(images, UnsavedImages)
         committer = Committer(
             self.run_of,
             self.store,
@@ -169,6 +177,7 @@ class _Opened(Struct, frozen=True):
             self.clock,
             config.scope.dedupe_content,
             looks=looks,
+            thumbnails=thumbnails if writes else None,
         )
         look = held.enter_context(opened_look(config))
         documents = held.enter_context(self.plugins.documents())
@@ -184,7 +193,7 @@ class _Opened(Struct, frozen=True):
             events,
             self.clock,
             tell,
-            with_bodies=not isinstance(images, UnsavedImages),
+            with_bodies=writes,
             matches=choice.matches,
             limit=choice.limit,
             processes=1 if documents is None else documents.processes,

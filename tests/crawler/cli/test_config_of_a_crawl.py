@@ -157,3 +157,19 @@ def test_a_redacted_secret_is_refused_where_it_is_read_back(capsys: Shown) -> No
     text = shown(capsys, "https://a.test/", *login)
     with pytest.raises(UsageError, match='write user = "env:NAME"'):
         read_back(text)
+
+
+@pytest.mark.parametrize(
+    "command", [["report"], ["images"], ["export", "-t", "jsonl"]], ids=" ".join
+)
+def test_what_reads_the_records_says_that_the_crawl_is_unfinished(
+    site: Site, capsys: Shown, command: list[str]
+) -> None:
+    assert run(["crawl", site.url("/"), "-d", "o", "-n", "1", *HASTY]) == 0
+    capsys.readouterr()
+    assert run([command[0], "o", *command[1:]]) == 0
+    said = "orbweb: the crawl is unfinished: 1 URL is left (orbweb status o)\n"
+    assert said in capsys.readouterr().err
+    assert run(["resume", "o", "-n", "none", "-q"]) == 0
+    assert run([command[0], "o", *command[1:]]) == 0
+    assert "unfinished" not in capsys.readouterr().err

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image, ImageCms
 
-from crawler.engine.extraction.opening import extract_crawl
+from crawler.engine.extraction.opening import extract_crawl, extract_warcs
 from crawler.model.config import Config
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import ImagesConfig, WarcConfig
 from tests.helpers.bombs import bombs
 from tests.helpers.crawling import config, crawl, of, page, picture, serve
 from tests.helpers.made_pictures import SAME, encoded, noise, shapes
@@ -122,6 +122,23 @@ def test_each_picture_that_can_be_decoded_has_one(serve: Any, tmp_path: Path) ->
     again = {n: one["thumbnail_path"] for n, one in by_name(tmp_path / "x").items()}
     assert again == paths
     assert files(tmp_path / "x") == set()
+
+
+def test_an_extraction_makes_them_where_it_writes_the_pictures(
+    serve: Any, tmp_path: Path
+) -> None:
+    site = serving(serve, {"jpeg": PICTURES["jpeg"]})
+    made = config(site, tmp_path, warc=WarcConfig(write=True))
+    crawl(made)
+    told: list[str] = []
+    new = replace(made, images=ImagesConfig(thumbnails=SIDE), dir=str(tmp_path / "a"))
+    extract_crawl(tmp_path, new, told.append)
+    assert [line for line in told if line.startswith("no thumbnails were made")]
+    assert by_name(tmp_path / "a")["jpeg"]["thumbnail_path"] is None
+    (warc,) = (tmp_path / "warc").glob("*.warc.gz")
+    extract_warcs([warc], replace(new, dir=str(tmp_path / "b")), told.append)
+    small = by_name(tmp_path / "b")["jpeg"]["thumbnail_path"]
+    assert opened(tmp_path / "b" / small).size == (96, 72)
 
 
 def test_a_recrawl_makes_them_of_what_is_there(serve: Any, tmp_path: Path) -> None:
