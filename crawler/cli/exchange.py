@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 import hub
 from crawler import __version__
-from crawler.cli.fleet import PATIENCE_S, run_supervised
+from crawler.cli.fleet import PATIENCE_S, checked_session, run_supervised
 from crawler.cli.task import Task
 from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
@@ -34,11 +34,12 @@ from crawler.frontier.sqlite.database import FILE_NAME, has_fleet, shard_folder
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.errors import StateError, Stop, UsageError
-from crawler.model.shards import Layout
+from crawler.model.http_config import LoginConfig
+from crawler.model.shards import Layout, Session
 from crawler.settings.load import Plan
-from crawler.settings.secrets import revealed
+from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import ulid
-from crawler.workspace.outputs import with_absolute_outputs
+from crawler.workspace.outputs import object_outputs, with_absolute_outputs
 from crawler.workspace.paths import state_folder
 from crawler.workspace.shards import changed_fleet, locked_fleet, refuse_folder
 
@@ -95,11 +96,9 @@ def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> 
 
 
 def _begin(config: Config, text: str, shards: int, *, fresh: bool) -> Address:
-    refuse_for_machines(config)
-    revealed(config.http, os.environ)
     with opened_server(text) as (address, server):
         config = with_absolute_outputs(replace(config, dir=address.crawl))
-        check_config(config)
+        check_settings(config)
         old = server.crawl()
         if old is not None:
             if not fresh:
@@ -109,11 +108,25 @@ def _begin(config: Config, text: str, shards: int, *, fresh: bool) -> Address:
                     "--shards, name another one, or begin anew with --fresh"
                 )
             _remove(server, old)
+            for shard in range(shards) if object_outputs(config) else ():
+                from crawler.engine.uploading import Uploading
+
+                Uploading(shard_config(config, shard, shards)).overwrite()
         run_id, text = ulid(time.time(), Random()), to_json(config).decode()
         crawl = SharedCrawl(run_id, text, Layout(shards), __version__)
         if not server.begin(crawl):
             raise UsageError(f"{address}: another program has begun a crawl just now")
     return address
+
+
+def check_settings(config: Config) -> None:
+    """Raise UsageError for settings that are of no use to machines.
+
+    Each of them logs in itself, so that this does not.
+    """
+    refuse_for_machines(config)
+    revealed(config.http, os.environ)
+    check_config(replace(config, login=LoginConfig()))
 
 
 def _remove(server: ValkeyServer, old: SharedCrawl) -> None:
@@ -140,14 +153,16 @@ def run_part(
         crawl = _crawl_of(server, address, folder)
         config = replace(from_json(crawl.config.encode()), dir=folder)
         revealed(config.http, os.environ)
-        check_config(config)
+        revealed_login(config.login, os.environ)
+        begun = _begun(folder, crawl.layout.shards) if has_fleet(folder) else []
         if not has_fleet(folder):
             _refuse_new(server, config, crawl)
         most = most or SHARDS_A_PROCESS * processes
         with closing(Reporter(verbosity, folder, [config])) as reporter:
             try:
+                session = checked_session(config, reporter, goes_on=bool(begun))
                 part = _Part(server, crawl, config, address, reporter)
-                return part.run(processes, most).exit_code
+                return part.run(processes, most, session).exit_code
             except Stop as stop:
                 if not reporter.report_error(stop):
                     raise
@@ -171,13 +186,14 @@ class _Part:
         self._address = address
         self._reporter = reporter
 
-    def run(self, processes: int, most: int) -> Summary:
+    def run(self, processes: int, most: int, session: Session | None) -> Summary:
         config, shards = self._config, self._crawl.layout.shards
         with (
             locked_fleet(config.dir, shards, config.grace + PATIENCE_S),
             closing(FleetFile(Path(config.dir))) as file,
         ):
             fleet = self._fleet(file, processes)
+            file.set_session(session)
             machine = Machine(
                 self._server,
                 self._crawl,
@@ -211,8 +227,7 @@ class _Part:
         """Keep other settings of the crawl in the folder, and show what changes."""
         self._config = replace(from_json(crawl.config.encode()), dir=self._config.dir)
         fleet, changes = changed_fleet(file.fleet(), self._config)
-        revealed(self._config.http, os.environ)
-        check_config(self._config)
+        check_settings(self._config)
         for change in shown(changes):
             self._note(str(change))
         file.set_fleet(replace(fleet, revision=crawl.revision))

@@ -59,7 +59,8 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
     assert task.processes is not None
     config = with_absolute_outputs(task.config)
     refuse_for_shards(config)
-    session = _checked(task, config, reporter)
+    goes_on = task.mode in ("resume", "newer") and has_fleet(config.dir)
+    session = checked_session(config, reporter, goes_on=goes_on)
     folder, layout = Path(config.dir), Layout(task.processes)
     is_begun = has_fleet(folder) and task.mode in ("resume", "newer")
     if is_begun:
@@ -93,13 +94,18 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
     raise failed
 
 
-def _checked(task: Task, config: Config, reporter: Reporter) -> Session | None:
-    """Check what the settings name, and log in for all shards. Raises a Stop."""
+def checked_session(
+    config: Config, reporter: Reporter, *, goes_on: bool
+) -> Session | None:
+    """Check what the settings name, and log in for all shards. Raises a Stop.
+
+    `goes_on`: the folder has shards, whose session may still be there.
+    """
     if not config.login.url:
         check_config(config)
         return None
     cookies = MemoryStore()
-    if task.mode in ("resume", "newer") and has_fleet(config.dir):
+    if goes_on:
         with open_states(state_folder(config.dir)) as state:
             for kind in (COOKIES, COOKIE_FILE):
                 for key, value in state.items(kind):

@@ -15,23 +15,22 @@ import click
 from msgspec.structs import replace
 
 from crawler import __version__
-from crawler.cli.exchange import no_crawl, opened_server
+from crawler.cli.exchange import check_settings, no_crawl, opened_server
 from crawler.cli.flags import settings_of
 from crawler.cli.plan import read_settings, seed_setting
 from crawler.cli.terminal.formatting import counted
-from crawler.engine.builder import check_config
 from crawler.engine.changed_settings import shown
 from crawler.fleet.address import Address
 from crawler.fleet.exchange_server import SharedCrawl
-from crawler.fleet.shard_config import refuse_for_machines
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.config_changes import Change, changes_between
 from crawler.model.errors import StateError, UsageError
 from crawler.settings.load import Plan
 from crawler.settings.resumed import load_resumed
-from crawler.settings.secrets import revealed
 from crawler.workspace.new_settings import refuse_fixed
 from crawler.workspace.outputs import with_absolute_outputs
+
+_OF_LOGIN = (("login", "url"), ("login", "form"))
 
 
 def steer(
@@ -101,9 +100,13 @@ def _changed(plan: Plan, old: Config) -> tuple[Config, tuple[Change, ...]]:
     config = with_absolute_outputs(plan.jobs[0].config)
     changes = changes_between(old, config)
     refuse_fixed(old, config, changes)
-    refuse_for_machines(config)
-    revealed(config.http, os.environ)
-    check_config(config)
+    for change in changes:
+        if change.path in _OF_LOGIN:
+            raise UsageError(
+                f"{'.'.join(change.path)} can't change: each machine has logged in; "
+                "begin anew with --shards N --fresh"
+            )
+    check_settings(config)
     return config, changes
 
 

@@ -33,21 +33,11 @@ def refuse_for_shards(config: Config, option: str = "--processes") -> None:
 def refuse_for_machines(config: Config) -> None:
     """Raise UsageError for a setting that needs one machine, which sees all."""
     refuse_for_shards(config, "--exchange")
-    settings = {
-        "output": any(name != STDOUT for name in config.output),
-        "login.url": bool(config.login.url),
-        "warc.wacz": config.warc.wacz,
-        "bodies.mirror": config.bodies.mirror,
-    }
-    why = {
-        "bodies.mirror": "it is one folder, and each machine has its own",
-        "warc.wacz": "each machine has WARC files of its own",
-        "output": "each machine writes records/ in its own folder",
-        "login.url": "the machines share no session; give cookies with -b FILE",
-    }
-    for name, is_set in settings.items():
-        if is_set:
-            raise UsageError(f"--exchange: {name} can't be set, since {why[name]}")
+    if any("://" not in name for name in config.output if name != STDOUT):
+        raise UsageError(
+            "--exchange: output can't be set but to object storage (s3://...), since "
+            "each machine writes records/ in its own folder"
+        )
 
 
 def shard_config(config: Config, shard: int, shards: int) -> Config:

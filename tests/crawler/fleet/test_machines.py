@@ -14,11 +14,13 @@ from crawler.fleet.address import parse_address
 from crawler.fleet.exchange_server import Lease, Owner
 from crawler.fleet.valkey_server import ValkeyServer
 from crawler.model.config import from_json
-from tests.helpers.killed_fleet import OPTIONS, endings
+from tests.helpers.killed_fleet import OPTIONS, endings, start
 from tests.helpers.killed_fleet import run as run_program
 from tests.helpers.machines import Machines
 from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.members import PAGES, PASSWORD, USER, Members, members_site
 from tests.helpers.valkey import ValkeyProcess
+from tests.helpers.waczs import read_wacz
 
 SEED = "http://127.0.0.1:9/"
 
@@ -126,6 +128,33 @@ def test_an_exchange_has_one_crawl_of_a_name(address, server, capsys):
     assert server.homes() == {}
 
 
+def test_each_machine_logs_in_and_packs_what_it_has(
+    tmp_path, valkey_process, monkeypatch
+):
+    """The one that has the host of the site also has its WACZ file and its mirror."""
+    valkey_process.command("FLUSHALL")
+    monkeypatch.setenv("MEMBER_PASSWORD", PASSWORD)
+    members, address = Members(), valkey_process.address("news")
+    site = members_site(members)
+    options = ["--login", site.url("/login"), "--form", f"user={USER}", "-w", "0", "-q"]
+    options += ["--form", "pass=env:MEMBER_PASSWORD", "--wacz", "--mirror"]
+    options += ["--exchange", address, "--shards", "2"]
+    assert run(["crawl", site.url("/account"), *options]) == 0
+    assert members.sent == []
+    folders = [tmp_path / "one", tmp_path / "two"]
+    work = ["--exchange", address, "--processes", "1", "--max-shards", "1", "-q"]
+    machines = [start("work", str(folder), *work) for folder in folders]
+    assert [machine.wait(60) for machine in machines] == [0, 0]
+    site.stop()
+    assert len(members.sent) == 2
+    (folder,) = (one for one in folders if endings(one))
+    pages = {site.url(f"/{page}") for page in PAGES}
+    assert {url for kind, url, *_ in endings(folder) if kind == "page"} == pages
+    packed = read_wacz(folder / "news.wacz")
+    assert {page["url"] for page in packed.pages} == pages
+    assert {path.stem for path in folder.glob("mirror/**/*.html")} >= set(PAGES)
+
+
 def test_what_is_changed_at_the_exchange(address, server, tmp_path, capsys):
     """Another revision of the crawl; what can't change is refused."""
     begin(address, "--max-pages", "9", "--exclude", "/a/")
@@ -142,7 +171,8 @@ def test_what_is_changed_at_the_exchange(address, server, tmp_path, capsys):
     assert run(crawl) == 0
     assert "nothing has changed" in capsys.readouterr().err
     refused = {
-        ("-s", "warc.wacz=true"): "warc.wacz can't be set, since each machine",
+        ("-o", "x.jsonl"): "output can't be set but to object storage (s3://...)",
+        ("--login", SEED, "--form", "a=env:A"): "login.url can't change: each mach",
         ("--schema-line",): "records.schema_line can't change on a resume",
         ("--fresh",): "--fresh does not change a crawl of several machines",
         ("-d", "x"): "--dir does not change a crawl of several machines",
@@ -172,13 +202,7 @@ def test_a_paused_crawl_says_how_it_goes_on(address, server, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "x.jsonl"], "output can't be set, since each machine writes records/"),
-        (
-            ["--login", SEED, "--form", "a=env:A"],
-            "login.url can't be set, since the machines share no session",
-        ),
-        (["-s", "warc.wacz=true"], "warc.wacz can't be set, since each machine has"),
-        (["--mirror"], "bodies.mirror can't be set, since it is one folder"),
+        (["-o", "x.jsonl"], "output can't be set but to object storage (s3://...)"),
         (["--phash"], "--exchange: images.phash needs a crawl of one process"),
         (["-d", "x"], "--dir is for `orbweb work DIR`"),
         (["--processes", "2"], "--processes is for `orbweb work DIR`"),
