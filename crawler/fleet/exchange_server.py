@@ -255,7 +255,8 @@ class LeaseServer(Protocol):
         """Make leases last `ttl_s` from now; the shards of which that is not possible.
 
         A lease that the server has forgotten is taken again, unless another machine has
-        the shard.
+        the shard. It is the last one of its shard then, also at a server that has gone
+        back to one before.
         """
         ...
 

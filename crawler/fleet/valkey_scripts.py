@@ -71,6 +71,7 @@ local home = redis.call('HGET', KEYS[2], ARGV[5])
 if home and home ~= ARGV[3] then return 0 end
 if not home then redis.call('HSET', KEYS[2], ARGV[5], ARGV[3]) end
 redis.call('SET', KEYS[1], mine, 'PX', ARGV[4])
+redis.call('HSET', KEYS[3], ARGV[5], ARGV[1])
 return 1
 """
 RELEASE = _HOLDS + "if holds(KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[1]) end"

@@ -229,6 +229,7 @@ class ValkeyServer:
         with asking(self._where), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
                 keys = [self._lease(lease.shard), self._key("homes")]
+                keys.append(self._key("tokens"))
                 self._renew(keys, _lease_arguments(lease, owner, ttl_s), client=pipe)
             kept = pipe.execute()
         return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -55,8 +55,15 @@ CRAWL_STEPS = 300
 
 So many that all faults come meanwhile.
 """
+QUIET_S = 100.0
 PATIENCE_S = 3_000.0
 """Far longer than the end takes after the last fault (virtual seconds)."""
+
+FAULTS = (
+    *("kill_process", "kill_machine", "set_shard_back", "cut_power"),
+    *("lose_server", "set_server_back", "cut_wire", "slow_wire", "sleep", "move"),
+)
+"""`World` has a method for each of them."""
 
 
 class Wire:
@@ -132,6 +139,7 @@ class Process:
         self._world = world
         self._machine = machine
         self._told_at = world.now()
+        self.is_set_back = False
 
     def _guard_of(self, shard: int) -> Callable[[], None]:
         return lambda: self.leases.check(shard)
@@ -145,8 +153,8 @@ class Process:
                 if content is not None:
                     shard.store.add(content.found, shard.now)
             may_fetch = self._world.chance.random() < self._world.speed
-            if may_fetch and self._may_fetch(shard):
-                shard.work(self._world.size)
+            if may_fetch and self._may_fetch(shard) and shard.work(self._world.size):
+                self._world.worked_at = self._world.now()
             report = self._report(shard)
             if report.is_idle:
                 shard.sync()
@@ -180,6 +188,8 @@ class Process:
         """It was killed: what is not committed is lost."""
         for shard in self.shards:
             shard.store.close()
+        if self.is_set_back:
+            self._world.chance.choice(self.shards).lose_commits(self._world.chance)
 
 
 class Box:
@@ -286,6 +296,7 @@ class Box:
             finally:
                 self.processes.remove(process)
                 process.close()
+                self.machine.own.died(shards)
 
     def kill(self) -> None:
         """Kill all that runs, and keep what is committed."""
@@ -331,6 +342,10 @@ class World:
         self.loop = hub.get_hub().loop
         self.now = self.loop.now
         self.is_over = False
+        self.worked_at = self.now()
+        """When a page was fetched last."""
+        self.kinds: Sequence[str] = FAULTS
+        """Each fault is drawn from these."""
         self.faults: Counter[str] = Counter()
         layout = Layout(SHARDS)
         self.owners = Owners(layout)
@@ -359,31 +374,25 @@ class World:
         for box in self.boxes:
             box.start(SHARDS // MACHINES)
         hub.sleep(10)
-        kinds = (
-            self._kill_process,
-            self._cut_power,
-            self._lose_server,
-            self._set_server_back,
-            self._cut_wire,
-            self._slow_wire,
-            self._sleep,
-            self._move,
-        )
         for _ in range(faults):
             hub.sleep(self.chance.uniform(0, 10))
             if self.is_over:
                 break
             if self.chance.random() < 0.2:
                 self._saved = copy.deepcopy(self.server.data)
-            kind = self.chance.choice(kinds)
-            self.faults[kind.__name__.lstrip("_")] += 1
-            kind(self.chance.choice(self.boxes))
+            kind = self.chance.choice(self.kinds)
+            self.faults[kind] += 1
+            getattr(self, f"_{kind}")(self.chance.choice(self.boxes))
         deadline = self.now() + patience_s
-        while not self.is_over and self.now() < deadline:
+        while not (self.is_over or self.now() >= deadline or self._is_stuck()):
             hub.sleep(5)
         for box in (*self.boxes, *(box for box, _ in self.sleepers)):
             box.kill()
         return self.is_over
+
+    def _is_stuck(self) -> bool:
+        """Whether the control has fetched nothing for long: it never sends again."""
+        return self.trusts and self.now() > self.worked_at + QUIET_S
 
     def pages(self) -> Counter[str]:
         """How often each URL has ended, over all folders that own a shard."""
@@ -399,6 +408,21 @@ class World:
     def _kill_process(self, box: Box) -> None:
         if box.processes:
             process = self.chance.choice(box.processes)
+            process.step = _killed  # type: ignore[method-assign]
+
+    def _kill_machine(self, box: Box) -> None:
+        """The parent and all its processes are killed, and started again."""
+        box.kill()
+        box.start(SHARDS // MACHINES)
+
+    def _set_shard_back(self, box: Box) -> None:
+        """A process is killed, and a shard of it has the state of a commit before.
+
+        What was told to be safe is there.
+        """
+        if box.processes:
+            process = self.chance.choice(box.processes)
+            process.is_set_back = True
             process.step = _killed  # type: ignore[method-assign]
 
     def _cut_power(self, box: Box) -> None:
@@ -488,6 +512,7 @@ def crawled(
     *,
     trusts: bool = False,
     max_pages: int | None = None,
+    kinds: Sequence[str] = FAULTS,
 ) -> Outcome:
     """A crawl of a tree of `size` URLs, with faults by this seed."""
     with (
@@ -495,7 +520,8 @@ def crawled(
         simulated_network(seed, start=1.8e9),
     ):
         world = World(Path(folder), seed, size, trusts=trusts, max_pages=max_pages)
-        is_told = world.run(faults, 200.0 if trusts else PATIENCE_S)
+        world.kinds = kinds
+        is_told = world.run(faults)
         found = world.pages()
         all_of_them = Counter(url_of(number) for number in range(size))
         return Outcome(

@@ -239,6 +239,7 @@ class MemoryServer:
         if (held is not None and held[0] != lease) or home != owner.home:
             return False
         self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
+        self.data.tokens[lease.shard] = lease.token
         return True
 
     def release(self, leases: Iterable[Lease]) -> None:

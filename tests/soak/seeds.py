@@ -1,10 +1,12 @@
-"""`python -m tests.soak.seeds mail|machines [FROM:TO [PAGES [FAULTS]]]`.
+"""`python -m tests.soak.seeds mail|machines|control [FROM:TO [PAGES [FAULTS]]]`.
 
 Crawls of 1,000 hosts in 16 shards in virtual time, with faults in every step, one for
 each seed, on all cores. `mail`: the shards alone, and a carrier that loses, repeats and
 reorders. `machines`: machines with leases, the server of an exchange, and the network
 to it. Each URL must end in one record, and the end be told, never early. Prints the
-seeds that fail, how many were run, and the faults; fails if a seed does.
+seeds that fail, how many were run, and the faults; fails if a seed does. `control`: the
+same with faults of one kind for each seed, and without the protocol: the server is
+believed, and no lease is looked at; seeds that fail show which faults that costs.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.helpers.machine_world import SHARDS, crawled
+from tests.helpers.machine_world import FAULTS, SHARDS, crawled
 from tests.helpers.mail_world import World, url_of
 
 Result = tuple[str, Counter[str]]
@@ -48,6 +50,14 @@ def machines(seed: int, size: int, faults: int) -> Result:
     return "" if is_right else str(outcome[:5]), outcome.faults
 
 
+def control(seed: int, size: int, faults: int) -> Result:
+    """The same where the server is believed, with faults of one kind."""
+    kinds = FAULTS[seed % len(FAULTS) :][:1]
+    outcome = crawled(seed, size, faults, trusts=True, kinds=kinds)
+    is_right = outcome[:4] == (True, 0, 0, 0)
+    return "" if is_right else f"{kinds[0]}: {outcome[:4]}", outcome.faults
+
+
 def _run(
     crawl: Callable[[int, int, int], Result], size: int, faults: int, seed: int
 ) -> tuple[int, str, Counter[str]]:
@@ -57,8 +67,12 @@ def _run(
         return seed, f"{type(error).__name__}: {error}", Counter()
 
 
+_CRAWLS = {"mail": (mail, 200), "machines": (machines, 30), "control": (control, 30)}
+"""What each kind runs, and with how many faults."""
+
+
 def main(kind: str, seeds: str = "0:1000", size: str = "1000", faults: str = "") -> int:
-    crawl, usual = {"mail": (mail, 200), "machines": (machines, 30)}[kind]
+    crawl, usual = _CRAWLS[kind]
     first, _, end = seeds.partition(":")
     began, done, failed = time.monotonic(), 0, 0
     kinds: Counter[str] = Counter()

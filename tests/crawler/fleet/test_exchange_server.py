@@ -137,6 +137,16 @@ def test_a_lease_ends(server):
         server.post(LEASE, {1: [POST]})
 
 
+def test_a_lease_that_is_renewed_is_the_last_one_of_its_shard(server):
+    """The server may have gone back, and have had another one."""
+    begun(server)
+    for lease in (NEWER, LEASE):
+        assert server.take(lease, ONE, TTL_S) is None
+        server.release([lease])
+    assert server.renew([NEWER], ONE, TTL_S) == []
+    assert server.tokens() == {2: NEWER.token}
+
+
 def test_mail_is_forgotten_up_to_a_place(server):
     begun(server)
     server.take(LEASE, ONE, TTL_S)

@@ -188,6 +188,20 @@ def test_a_machine_that_slept_while_a_copy_went_on_is_of_no_use(world):
         machine.hold([0, 1], lambda: False)
 
 
+def test_a_server_that_went_back_learns_of_a_copy_when_that_renews(world):
+    """Else the machine that slept would take its shards when the copy is off."""
+    machine, other = world.machine("one"), world.machine("one", "copy:/data")
+    machine.take([], 9)
+    saved = copy.deepcopy(world.server.data)
+    hub.sleep(LEASE_S)
+    other.take([0], 9)
+    world.server.data = saved
+    world.run(other, 1)
+    hub.sleep(LEASE_S)
+    with pytest.raises(StateError, match="another machine has run shard 0"):
+        machine.hold([0, 1], lambda: False)
+
+
 def test_a_server_that_has_lost_its_data_is_told_what_it_knew(world):
     one, two = world.machine("one"), world.machine("two")
     one.take([], 2)
