@@ -205,6 +205,8 @@ class GroupedCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
+            if wrong := next((word for word in args if word in _OF_WGET), None):
+                raise click.NoSuchOption(wrong, ctx=ctx)
             return super().parse_args(ctx, _rules_in_order(_with_warc_name(args)))
         except click.NoSuchOption as error:
             from crawler.cli.other_names import with_name_here  # only for a mistake
@@ -215,6 +217,10 @@ class GroupedCommand(click.Command):
         for option in self.params:
             if isinstance(option, Flag):
                 option.describe()
+
+
+_OF_WGET = frozenset({"-nc", "-nd", "-nH", "-nv"})
+"""Options of wget that would be read as `-n` with a value."""
 
 
 def _with_warc_name(args: Sequence[str]) -> list[str]:

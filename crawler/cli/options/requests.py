@@ -21,6 +21,11 @@ def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
         name, colon, value = text.partition(":")
         if not colon:
             raise UsageError(f"{flag} {text!r}: write 'Name: value'")
+        if value.startswith("//"):
+            raise UsageError(
+                f"{flag} {text!r}: this is a URL; a header is written 'Name: value', "
+                "and links to other hosts are followed with --scope any"
+            )
         headers[name.strip()] = value.strip()
     return [from_flag(("http", "headers"), headers, flag)]
 

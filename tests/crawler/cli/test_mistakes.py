@@ -30,7 +30,7 @@ def orbweb(tmp_path: Path) -> Orbweb:
 @pytest.mark.parametrize(
     "option",
     ["--level", "--accept", "--reject", "--no-check-certificate", "--load-cookies",
-     "--random-wait", "--spider", "-m", "-A", "-R"],
+     "--random-wait", "--spider", "-m", "-A", "-R", "-nc", "-nv"],
 )  # fmt: skip
 def test_an_option_of_wget_gets_its_name_here(option: str, orbweb: Orbweb) -> None:
     done = orbweb("crawl", "https://h.example/", option, "1")
@@ -123,6 +123,8 @@ def test_the_exit_codes_are_in_the_help() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["-e", "robots=off"], "for `-e robots=off` of wget: --no-robots"),
+        (["-H", "http://b.test/"], "--header 'http://b.test/': this is a URL;"),
         (["--include", "("], "--include '(': missing ), at character 1"),
         (["--exclude", r"\(a[b"], r"--exclude '\\(a[b': missing ], at character 4"),
         (["--include", "[(](b)c)"], "'[(](b)c)': unexpected ), at character 8"),
