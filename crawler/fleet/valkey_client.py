@@ -7,7 +7,7 @@ is blocked.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,24 +71,46 @@ def client_of(address: Address) -> Any:
     return valkey.Valkey(connection_pool=pool)
 
 
+def moved_to(client: Any, key: str) -> tuple[str, int] | None:
+    """The node of a cluster that has the key; None if it is that of the client."""
+    try:
+        client.exists(key)
+    except valkey.ResponseError as error:
+        kind, _, place = str(error).partition(" ")  # MOVED SLOT HOST:PORT
+        if kind != "MOVED":
+            raise
+        host, _, port = place.rpartition(" ")[2].rpartition(":")
+        return host, int(port)
+    return None
+
+
 @contextmanager
-def asking(where: str) -> Iterator[None]:
-    """Raise ExchangeDown where the server does not answer as it should."""
+def asking(where: str, failed: Callable[[], None]) -> Iterator[None]:
+    """Raise ExchangeDown where the server does not answer as it should.
+
+    `failed` is called before that.
+    """
     try:
         yield
-    except valkey.AuthenticationError as error:
-        raise down(where, f"wants another password ({error})", 6) from error
-    except (NoPermissionError, AuthorizationError) as error:
-        raise down(where, f"refuses a command ({error})", 6) from error
-    except (valkey.ConnectionError, valkey.TimeoutError) as error:
-        cause = error.__context__
-        if isinstance(cause, ssl.SSLError):
-            raise down(where, f"can't be reached over TLS ({cause})", 5) from error
-        raise down(where, f"can't be reached ({cause or error})", 4) from error
-    except valkey.ResponseError as error:
-        raise down(where, f"refuses to work ({error})", 4) from error
     except valkey.ValkeyError as error:
-        raise down(where, f"is no Valkey or Redis ({error})", 4) from error
+        failed()
+        raise _explained(where, error) from error
+
+
+def _explained(where: str, error: valkey.ValkeyError) -> ExchangeDown:
+    cause = error.__context__
+    match error:
+        case valkey.AuthenticationError():
+            return down(where, f"wants another password ({error})", 6)
+        case NoPermissionError() | AuthorizationError():
+            return down(where, f"refuses a command ({error})", 6)
+        case valkey.ConnectionError() | valkey.TimeoutError():
+            if isinstance(cause, ssl.SSLError):
+                return down(where, f"can't be reached over TLS ({cause})", 5)
+            return down(where, f"can't be reached ({cause or error})", 4)
+        case valkey.ResponseError():
+            return down(where, f"refuses to work ({error})", 4)
+    return down(where, f"is no Valkey or Redis ({error})", 4)
 
 
 def down(where: str, what: str, exit_code: int) -> ExchangeDown:

@@ -1,15 +1,18 @@
 """The server of an exchange: Valkey, or Redis from 6.2 on.
 
 Each step is a script, which the server runs as a whole. All keys of a crawl
-have its name in braces, and so are on one node of a cluster (its hash tag).
+have its name in braces, and so are on one node of a cluster (its hash tag), to which
+another node refers by MOVED.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from crawler.fleet.address import Address
 from crawler.fleet.exchange_server import (
@@ -24,7 +27,7 @@ from crawler.fleet.exchange_server import (
     Receipt,
     SharedCrawl,
 )
-from crawler.fleet.valkey_client import asking, client_of, down
+from crawler.fleet.valkey_client import asking, client_of, down, moved_to
 from crawler.fleet.valkey_scripts import (
     BEGIN,
     CLAIM,
@@ -42,6 +45,8 @@ from crawler.model.errors import StateError
 
 SETTLING_S = 60
 """How long a server that has lost its data gives shards to no new machine (seconds)."""
+MAX_NODES = 5
+"""How many nodes of a cluster are asked for the one that has the crawl."""
 _READ = 256
 """Messages of a shard that are read at once."""
 _MAX_MAIL = 65536
@@ -52,9 +57,18 @@ class ValkeyServer:
     """The crawl of `address` at its server. Each call has a connection of its own."""
 
     def __init__(self, address: Address) -> None:
+        self._address = address
         self._where = f"{address.host}:{address.port}"
         self._prefix = f"orbweb:{{{address.crawl}}}:"
-        self._client = client_of(address)
+        self._has_node = False
+        """Whether `_client` is that of the node of a cluster that has the crawl."""
+        self._has_moved = False
+        """Whether that is another one than the user named."""
+        self._use(address)
+
+    def _use(self, node: Address) -> None:
+        """Speak to the server at `node` from now on."""
+        self._client = client_of(node)
         register = self._client.register_script
         self._post, self._tell_safe = register(POST), register(TELL_SAFE)
         self._take, self._renew = register(TAKE), register(RENEW)
@@ -74,7 +88,7 @@ class ValkeyServer:
             keys.append(self._key(f"mail:{to}"))
             for post in posts:
                 arguments += [len(keys), post.source, *post.mark, post.first, post.body]
-        with asking(self._where):
+        with self._asking():
             self._check(lease, self._post(keys, arguments))
 
     def read(self, after: Mapping[int, str]) -> dict[int, list[Arrival]]:
@@ -83,7 +97,7 @@ class ValkeyServer:
         }
         if not places:
             return {}
-        with asking(self._where):
+        with self._asking():
             found = self._client.xread(places, count=_READ)
         return {
             int(key.rpartition(b":")[2]): [
@@ -96,13 +110,13 @@ class ValkeyServer:
         keys = [self._lease(lease.shard), self._key(f"mail:{lease.shard}")]
         keys += [self._key(f"safe:{source}") for source in safe]
         receipts = [_encode_receipt(one) for one in safe.values()]
-        with asking(self._where):
+        with self._asking():
             place = upto and _after(upto)
             arguments: list[Any] = [lease.token, place, lease.shard, *receipts]
             self._check(lease, self._tell_safe(keys, arguments))
 
     def safe_of(self, shard: int) -> dict[int, Receipt]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hgetall(self._key(f"safe:{shard}"))
         return {int(by): _receipt_of(one) for by, one in found.items()}
 
@@ -121,12 +135,12 @@ class ValkeyServer:
         keys = [*map(self._key, names)]
         pairs = [part for pair in homes.items() for part in pair]
         encoded = msgspec.msgpack.encode(crawl)
-        with asking(self._where):
+        with self._asking():
             arguments = [encoded, crawl.run_id, settling_s, crawl.revision, *pairs]
             return bool(self._begin(keys, arguments))
 
     def crawl(self) -> SharedCrawl | None:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hget(self._key("crawl"), "all")
         if found is None:
             return None
@@ -142,18 +156,18 @@ class ValkeyServer:
         return msgspec.msgpack.decode(found, type=SharedCrawl)
 
     def run_id(self) -> str | None:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hget(self._key("crawl"), "run")
         return None if found is None else found.decode()
 
     def revision(self) -> int:
-        with asking(self._where):
+        with self._asking():
             return int(self._client.hget(self._key("crawl"), "revision") or 0)
 
     def steer(self, crawl: SharedCrawl) -> bool:
         keys = [self._key("crawl"), self._key("over")]
         arguments = [msgspec.msgpack.encode(crawl), crawl.run_id, crawl.revision]
-        with asking(self._where):
+        with self._asking():
             return bool(self._steer(keys, arguments))
 
     def remove(self, shards: int) -> None:
@@ -161,38 +175,36 @@ class ValkeyServer:
         names += ["snapshots", "claims", "claims_of"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
-        with asking(self._where):
+        with self._asking():
             self._client.delete(*map(self._key, names))
 
     def set_program(self, crawl: SharedCrawl, program: str) -> None:
-        encoded = msgspec.msgpack.encode(
-            msgspec.structs.replace(crawl, program=program)
-        )
-        with asking(self._where):
+        encoded = msgspec.msgpack.encode(replace(crawl, program=program))
+        with self._asking():
             self._client.hset(self._key("crawl"), "all", encoded)
 
     def set_over(self) -> None:
-        with asking(self._where):
+        with self._asking():
             self._client.set(self._key("over"), "1")
 
     def is_over(self) -> bool:
-        with asking(self._where):
+        with self._asking():
             return bool(self._client.exists(self._key("over")))
 
     # Leases
 
     def homes(self) -> dict[int, str]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hgetall(self._key("homes"))
         return {int(shard): home.decode() for shard, home in found.items()}
 
     def tokens(self) -> dict[int, str]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hgetall(self._key("tokens"))
         return {int(shard): token.decode() for shard, token in found.items()}
 
     def owners(self, shards: int) -> dict[int, Owner]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.mget([self._lease(one) for one in range(shards)])
         return {
             shard: _owner(held.partition(b" ")[2])
@@ -212,7 +224,7 @@ class ValkeyServer:
         lease_of = f"lease:{lease.shard}"
         names = ("crawl", lease_of, "homes", "reports", "settling", "tokens")
         keys = [*map(self._key, names)]
-        with asking(self._where):
+        with self._asking():
             arguments = [*_lease_arguments(lease, owner, ttl_s), int(has_state)]
             arguments += tokens
             found = self._take(keys, arguments)
@@ -221,12 +233,12 @@ class ValkeyServer:
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "tokens")
         arguments = [*_lease_arguments(lease, owner, ttl_s), home]
-        with asking(self._where):
+        with self._asking():
             return bool(self._take_over([*map(self._key, names)], arguments))
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         leases = [*leases]
-        with asking(self._where), self._client.pipeline(transaction=False) as pipe:
+        with self._asking(), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
                 keys = [self._lease(lease.shard), self._key("homes")]
                 keys.append(self._key("tokens"))
@@ -239,7 +251,7 @@ class ValkeyServer:
         ]
 
     def release(self, leases: Iterable[Lease]) -> None:
-        with asking(self._where), self._client.pipeline(transaction=False) as pipe:
+        with self._asking(), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
                 self._release([self._lease(lease.shard)], [lease.token], client=pipe)
             pipe.execute()
@@ -249,32 +261,58 @@ class ValkeyServer:
         arguments: list[Any] = []
         for lease, content in leases.items():
             arguments += [lease.token, lease.shard, content]
-        with asking(self._where):
+        with self._asking():
             self._report(keys, arguments)
 
     def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
         names = (f"lease:{lease.shard}", "homes", "claims", "claims_of")
-        with asking(self._where):
+        with self._asking():
             keys = [*map(self._key, names)]
             found = self._claim(keys, [lease.token, *claim, shards])
         return Answer(found[0], found[1], bool(found[2])) if found else None
 
     def set_snapshot(self, lease: Lease, taken_at: float) -> None:
         keys = [self._key("snapshots"), self._lease(lease.shard)]
-        with asking(self._where):
+        with self._asking():
             self._report(keys, [lease.token, lease.shard, repr(taken_at)])
 
     def snapshots(self) -> dict[int, float]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hgetall(self._key("snapshots"))
         return {int(shard): float(taken_at) for shard, taken_at in found.items()}
 
     def reports(self) -> dict[int, bytes]:
-        with asking(self._where):
+        with self._asking():
             found = self._client.hgetall(self._key("reports"))
         return {int(shard): content for shard, content in found.items()}
 
     # Inside
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise ExchangeDown where the server does not answer as it should.
+
+        A node of a cluster names the one that has the crawl. If that changes, or can't
+        be reached, the next call begins at the address that the user gave.
+        """
+        with asking(self._where, self._forget_node):
+            for _ in range(0 if self._has_node else MAX_NODES):
+                moved = moved_to(self._client, self._key("crawl"))
+                if moved is None:
+                    self._has_node = True
+                    break
+                self._turn_to(*moved)
+            yield
+
+    def _forget_node(self) -> None:
+        self._has_node = False
+        if self._has_moved:
+            self._turn_to(self._address.host, self._address.port)
+
+    def _turn_to(self, host: str, port: int) -> None:
+        self.close()
+        self._has_moved = (host, port) != (self._address.host, self._address.port)
+        self._use(replace(self._address, host=host, port=port))
 
     def _check(self, lease: Lease, answer: int) -> None:
         """What a script says of a lease: 1, 0 (another has it), or -1 (none has)."""

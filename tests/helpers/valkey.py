@@ -29,6 +29,14 @@ class ValkeyProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @classmethod
+    def node(cls, folder: Path) -> ValkeyProcess:
+        """A node of a cluster."""
+        folder.mkdir()
+        bus = free_port()
+        options = ("--cluster-enabled", "yes", "--cluster-port", str(bus))
+        return cls(folder, *options)
+
     def address(self, crawl: str) -> str:
         return f"valkey://127.0.0.1:{self.port}/{crawl}"
 
@@ -61,6 +69,18 @@ class ValkeyProcess:
         with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
             sock.sendall(" ".join(words).encode() + b"\r\n")
             return sock.recv(1 << 16)
+
+    def begin_cluster(self, other: ValkeyProcess) -> None:
+        """Both are nodes of a cluster; this one has all keys, as `other` is told."""
+        self.command("CLUSTER ADDSLOTSRANGE 0 16383")
+        other.command(f"CLUSTER MEET 127.0.0.1 {self.port} {self.more[3]}")
+        end = time.monotonic() + TIMEOUT_S
+        while not (
+            self.command("EXISTS a").startswith(b":")
+            and other.command("EXISTS a").startswith(b"-MOVED")
+        ):
+            assert time.monotonic() < end, "the nodes do not meet"
+            time.sleep(0.01)
 
     def _answers(self) -> bool:
         with suppress(OSError):

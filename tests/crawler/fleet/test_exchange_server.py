@@ -255,6 +255,40 @@ def test_a_server_that_was_restarted_may_have_older_data(tmp_path):
     process.kill()
 
 
+def test_the_node_of_a_cluster_that_has_the_crawl(tmp_path):
+    """It is found by any node; one that is away is looked for again."""
+    one, two = (ValkeyProcess.node(tmp_path / name) for name in ("one", "two"))
+    try:
+        two.begin_cluster(one)
+        address = parse_address(one.address("crawl"), {})
+        with closing(ValkeyServer(address)) as server:
+            begun(server)
+            assert server.take(LEASE, ONE, TTL_S) is None
+            assert server.renew([LEASE], ONE, TTL_S) == []
+            assert server.homes() == {2: "home1"}
+            assert two.command("EXISTS orbweb:{crawl}:crawl") == b":1\r\n"
+            two.kill()
+            with pytest.raises(ExchangeDown, match="can't be reached"):
+                server.homes()
+            two.start()
+            deadline = time.monotonic() + 30
+            while not answers(server):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert server.crawl() is None, "the node has no files"
+    finally:
+        one.kill()
+        two.kill()
+
+
+def answers(server: ExchangeServer) -> bool:
+    try:
+        server.homes()
+    except ExchangeDown:
+        return False
+    return True
+
+
 def test_a_password_and_a_database(tmp_path):
     process = ValkeyProcess(tmp_path, "--requirepass", "secret word")
     text = f"redis://:secret%20word@127.0.0.1:{process.port}/a?db=3"
