@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
@@ -26,22 +26,26 @@ from crawler.engine.run_report import Summary
 from crawler.fleet.address import PASSWORD, Address, parse_address
 from crawler.fleet.allowances import Allowances
 from crawler.fleet.exchange_server import Owner, SharedCrawl
-from crawler.fleet.machine import Machine, this_machine
+from crawler.fleet.machine import Machine
+from crawler.fleet.machine_part import MachinePart, this_machine
 from crawler.fleet.shard_config import refuse_for_machines, shard_config
-from crawler.fleet.supervisor import MachinePart
 from crawler.fleet.valkey_server import ValkeyServer
-from crawler.frontier.sqlite.database import FILE_NAME, has_fleet, shard_folder
+from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.errors import StateError, Stop, UsageError
 from crawler.model.http_config import LoginConfig
 from crawler.model.shards import Layout, Session
+from crawler.model.units import show_seconds
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import ulid
 from crawler.workspace.outputs import object_outputs, with_absolute_outputs
-from crawler.workspace.paths import state_folder
+from crawler.workspace.paths import has_state
 from crawler.workspace.shards import changed_fleet, locked_fleet, refuse_folder
+
+if TYPE_CHECKING:
+    from crawler.fleet.machine_snapshots import MachineSnapshots, SnapshotSettings
 
 SHARDS_A_PROCESS = 4
 """How many shards a machine takes for each of its processes."""
@@ -141,11 +145,17 @@ def _remove(server: ValkeyServer, old: SharedCrawl) -> None:
 
 
 def run_part(
-    folder: str, text: str, processes: int, most: int | None, verbosity: Verbosity
+    folder: str,
+    text: str,
+    processes: int,
+    most: int | None,
+    verbosity: Verbosity,
+    snapshots: SnapshotSettings | None = None,
 ) -> int:
     """Run shards of a crawl in `folder`, in so many processes, until its end.
 
-    `most`: how many shards this machine may take. Returns the exit code. Raises a Stop.
+    `most`: how many shards this machine may take. `snapshots`: where those of its
+    shards go, if there are any. Returns the exit code. Raises a Stop.
     """
     with opened_server(text) as (address, server):
         if address.password:  # its processes get it so, and not as an argument
@@ -156,12 +166,21 @@ def run_part(
         revealed_login(config.login, os.environ)
         begun = _begun(folder, crawl.layout.shards) if has_fleet(folder) else []
         if not has_fleet(folder):
-            _refuse_new(server, config, crawl)
+            _refuse_new(server, config, crawl, may_wait=snapshots is not None)
+        if snapshots is not None:
+            from crawler.fleet.machine_snapshots import check_storage
+
+            if object_outputs(config):
+                raise UsageError(
+                    "--snapshot: records in object storage can't be cut back to a "
+                    "snapshot; leave one of the two out"
+                )
+            check_storage(snapshots, crawl)
         most = most or SHARDS_A_PROCESS * processes
         with closing(Reporter(verbosity, folder, [config])) as reporter:
             try:
                 session = checked_session(config, reporter, goes_on=bool(begun))
-                part = _Part(server, crawl, config, address, reporter)
+                part = _Part(server, crawl, config, address, reporter, snapshots)
                 return part.run(processes, most, session).exit_code
             except Stop as stop:
                 if not reporter.report_error(stop):
@@ -179,7 +198,9 @@ class _Part:
         config: Config,
         address: Address,
         reporter: Reporter,
+        snapshots: SnapshotSettings | None,
     ) -> None:
+        self._snapshots = snapshots
         self._server = server
         self._crawl = crawl
         self._config = config
@@ -207,15 +228,22 @@ class _Part:
                 ),
                 max_time=config.limits.max_time,
             )
+            snapshots = self._with_snapshots(machine)
             try:
                 taken = machine.take(_begun(config.dir, shards), most)
-                if not taken:
-                    raise StateError(none_left(shards))
+                if snapshots is None:
+                    self._refuse_without(taken)
+                elif not taken:
+                    self._note(
+                        "no shard is free; this machine takes those of a machine that "
+                        f"is gone for {show_seconds(snapshots.settings.takeover_s)}"
+                    )
                 part = MachinePart(
                     machine,
                     str(self._address),
                     taken,
                     lambda crawl: self._take_settings(file, crawl),
+                    snapshots,
                 )
                 if self._crawl.is_paused:
                     self._note(_paused(self._address))
@@ -240,6 +268,31 @@ class _Part:
 
     def _note(self, line: str) -> None:
         self._reporter.message(f"orbweb: {line}")
+
+    def _with_snapshots(self, machine: Machine) -> MachineSnapshots | None:
+        if self._snapshots is None:
+            return None
+        from crawler.fleet.machine_snapshots import MachineSnapshots
+
+        return MachineSnapshots(
+            self._snapshots,
+            machine,
+            self._server,
+            self._crawl,
+            self._config,
+            self._note,
+        )
+
+    def _refuse_without(self, taken: list[int]) -> None:
+        """Raise StateError for what can't be run without snapshots."""
+        if not taken:
+            raise StateError(none_left(self._crawl.layout.shards))
+        known = self._server.snapshots()
+        for shard in taken:
+            if known.get(shard) and not has_state(self._config.dir, shard):
+                from crawler.fleet.machine_snapshots import only_in_snapshot
+
+                raise StateError(only_in_snapshot(shard))
 
     def _fleet(self, file: FleetFile, processes: int) -> Fleet:
         """The crawl as the folder keeps it, with the id of the folder as a home."""
@@ -309,12 +362,17 @@ def _paused(address: Address) -> str:
     return f"the crawl is paused; `orbweb crawl --exchange {address}` goes on with it"
 
 
-def _refuse_new(server: ValkeyServer, config: Config, crawl: SharedCrawl) -> None:
-    """Raise a Stop, before anything is written, if no part can begin in the folder."""
+def _refuse_new(
+    server: ValkeyServer, config: Config, crawl: SharedCrawl, *, may_wait: bool
+) -> None:
+    """Raise a Stop, before anything is written, if no part can begin in the folder.
+
+    `may_wait`: it may take over the shard of another machine later.
+    """
     shards = crawl.layout.shards
     parts = [shard_config(config, shard, shards) for shard in range(shards)]
     refuse_folder(config, parts, "new")
-    if len(server.homes()) == shards:
+    if len(server.homes()) == shards and not may_wait:
         raise StateError(none_left(shards))
 
 
@@ -328,8 +386,4 @@ def none_left(shards: int) -> str:
 
 def _begun(folder: str, shards: int) -> list[int]:
     """The shards whose states are in the folder."""
-    return [
-        shard
-        for shard in range(shards)
-        if (state_folder(shard_folder(folder, shard)) / FILE_NAME).is_file()
-    ]
+    return [shard for shard in range(shards) if has_state(folder, shard)]

@@ -54,6 +54,8 @@ class ExchangeStatus(Struct):
     """Those that no machine has ever run."""
     shards_waiting: list[int]
     """Those whose state is in a folder on whose machine nothing runs."""
+    snapshots: dict[int, datetime]
+    """When the last snapshot of each shard was taken, of those that have one."""
     machines: list[MachineStatus]
     counts: dict[str, int]
     bytes: int
@@ -103,6 +105,7 @@ def _read(server: ValkeyServer, address: Address) -> ExchangeStatus:
         [*machines.values()],
         shards - len(homes),
         [shard for shard in sorted(homes) if shard not in owners],
+        server.snapshots(),
     )
 
 
@@ -114,6 +117,7 @@ def _status(
     machines: list[MachineStatus],
     untaken: int,
     waiting: list[int],
+    snapshots_at: Mapping[int, float],
 ) -> ExchangeStatus:
     snapshots = [one.snapshot for one in reports.values()]
     total = combined(snapshots) if snapshots else Snapshot(0.0)
@@ -126,6 +130,11 @@ def _status(
         crawl.layout.shards,
         untaken,
         [] if state == "finished" else waiting,
+        {
+            shard: datetime.fromtimestamp(taken_at, UTC)
+            for shard, taken_at in sorted(snapshots_at.items())
+            if taken_at
+        },
         machines,
         {name: getattr(total, name) for name in _COUNTS},
         total.bytes,
@@ -174,7 +183,22 @@ def _lines(status: ExchangeStatus, now: float) -> Iterator[str]:
     if status.shards_waiting:
         rest += f", {len(status.shards_waiting)} whose machines are not at work"
     yield f"  shards   {status.shards}: {at_work} at work{rest}"
+    yield from _snapshots(status, now)
     for one in status.machines:
         shards = counted(len(one.shards), "shard")
         speed = f"{one.pages:,} pages, {one.pages_per_s:.1f} pages/s"
         yield f"    {one.machine}  {shards}, {speed}"
+
+
+def _snapshots(status: ExchangeStatus, now: float) -> Iterator[str]:
+    """The ages of the snapshots, from the oldest on."""
+    ages: dict[str, list[str]] = {}
+    for shard, taken_at in sorted(status.snapshots.items(), key=lambda one: one[1]):
+        age = show_seconds(max(0.0, now - taken_at.timestamp()))
+        ages.setdefault(age, []).append(str(shard))
+    if not ages:
+        return
+    shown = "; ".join(f"{', '.join(of)}: {age} ago" for age, of in ages.items())
+    missing = status.shards - len(status.snapshots)
+    rest = f"; {missing} without" if missing else ""
+    yield f"  snapshots of shards {shown}{rest}"

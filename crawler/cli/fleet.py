@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,14 +21,10 @@ from crawler.engine.changed_settings import shown
 from crawler.engine.exit_status import URLS_WAIT
 from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
+from crawler.fleet.process import ProcessLogs
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
 from crawler.fleet.starting import ReadyProcesses
-from crawler.fleet.supervisor import (
-    MachinePart,
-    ProcessFailed,
-    ProcessLogs,
-    Supervisor,
-)
+from crawler.fleet.supervisor import ProcessFailed, Supervisor
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
@@ -49,6 +46,9 @@ from crawler.workspace.shards import (
     refuse_folder,
     remove_fleet,
 )
+
+if TYPE_CHECKING:
+    from crawler.fleet.machine_part import MachinePart
 
 PATIENCE_S = 5.0
 """How long, beyond `grace`, processes whose parent was killed may take to stop (s)."""

@@ -7,7 +7,8 @@ was stopped, or whose machine slept, finds out by the clock, before its next com
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from crawler.fleet.exchange_server import Lease, LeaseLost
 from crawler.fleet.messages import LeaseSettings, Renewed
@@ -43,3 +44,18 @@ class HeldLeases:
         if shard in self._lost or self._clock() >= self._held_until:
             self._lost.add(shard)
             raise LeaseLost(shard)
+
+
+class LeaseHistory(Protocol):
+    """The tokens of all leases that a folder's shards have had, in that folder.
+
+    A server may go back to any of them, also to one of a time before this program was
+    started. A copy of the folder has those up to the moment when it was made, so that
+    the two can be told apart.
+    """
+
+    def tokens(self, shard: int) -> Sequence[str]: ...
+
+    def add_tokens(self, tokens: Mapping[int, str]) -> None:
+        """Keep a token for each of some shards; it is on the disk when this returns."""
+        ...

@@ -7,13 +7,11 @@ machine sees the end by itself, from what all have told.
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from math import inf
-from pathlib import Path
-from typing import Protocol
+
+from msgspec.structs import replace
 
 import hub
 from crawler.fleet.allowances import Allowances
@@ -23,13 +21,16 @@ from crawler.fleet.exchange_server import (
     STALE,
     ExchangeDown,
     Lease,
+    LeaseLost,
     LeaseServer,
     Owner,
     SharedCrawl,
 )
-from crawler.fleet.held_leases import awake_clock
+from crawler.fleet.held_leases import LeaseHistory, awake_clock
 from crawler.fleet.messages import Progress, decode_progress, encode
 from crawler.fleet.steering import newer_settings
+from crawler.fleet.two_owners import copy_went_on, state_elsewhere, two_owners
+from crawler.frontier.mail import Report
 from crawler.model.config import Config
 from crawler.model.errors import StateError, Stop
 
@@ -47,26 +48,6 @@ HURRY_S = 0.2
 """How soon it looks again when it has just got some pages of the limit (seconds)."""
 LOOK_AT_ALL_EVERY_S = 5.0
 """How often all shards are looked at while those of this machine have work (s)."""
-
-
-def this_machine(folder: Path) -> str:
-    """The name of this machine, and where the folder is on it."""
-    return f"{socket.gethostname()}:{os.path.realpath(folder)}"
-
-
-class LeaseHistory(Protocol):
-    """The tokens of all leases that a folder's shards have had, in that folder.
-
-    A server may go back to any of them, also to one of a time before this program was
-    started. A copy of the folder has those up to the moment when it was made, so that
-    the two can be told apart.
-    """
-
-    def tokens(self, shard: int) -> Sequence[str]: ...
-
-    def add_tokens(self, tokens: Mapping[int, str]) -> None:
-        """Keep a token for each of some shards; it is on the disk when this returns."""
-        ...
 
 
 class Machine:
@@ -101,9 +82,11 @@ class Machine:
         self._has_claimed = False
         self._began_at = clock()
         self._ends_at = inf if max_time is None else clock() + max_time
+        self.is_kept: Callable[[int], bool] = lambda _shard: True
+        """Whether how a shard stands would outlive this machine, where that counts."""
         self._server = server
         self._crawl = crawl
-        self._owner = owner
+        self.owner = owner
         self._history = history
         self._note = note
         self._clock = clock
@@ -146,7 +129,7 @@ class Machine:
         self._homes = self._server.homes()
         before = self._server.tokens()
         began = self._awake()
-        home = self._owner.home
+        home = self.owner.home
         mine = {*own, *(shard for shard, one in self._homes.items() if one == home)}
         self._draw(mine)
         for shard in sorted(mine):
@@ -196,23 +179,12 @@ class Machine:
         while (other := self._try(shard, has_state=True, tokens=tokens)) is not None:
             if other == NO_OWNER:  # the server has just lost its data
                 self._tells_crawl()
-            elif tokens and other.home in (STALE.home, self._owner.home):
-                raise StateError(
-                    f"another machine has run shard {shard} of the crawl from a copy "
-                    "of this folder, while this one was asleep or cut off; the folder "
-                    "is behind, and must not be used any more"
-                )
-            elif other.home != self._owner.home:
-                raise StateError(
-                    f"shard {shard} of the crawl has its state in another folder by "
-                    "now, so that what this one has of it is of no use: it is a copy, "
-                    "or the exchange has lost its data while this machine was off"
-                )
+            elif tokens and other.home in (STALE.home, self.owner.home):
+                raise StateError(copy_went_on(shard))
+            elif other.home != self.owner.home:
+                raise StateError(state_elsewhere(shard))
             elif self._clock() >= deadline:
-                raise StateError(
-                    f"shard {shard} of the crawl is run by another machine, "
-                    f"{other.machine}, from a copy of this folder; stop one of the two"
-                )
+                raise StateError(two_owners(shard, other.machine))
             else:
                 self._note_once(
                     f"{other.machine} had this folder before; its leases end within "
@@ -231,12 +203,35 @@ class Machine:
         self._draw([shard])
         lease = Lease(shard, self._drawn[shard])
         other = self._server.take(
-            lease, self._owner, self._lease_s, has_state=has_state, tokens=tokens
+            lease, self.owner, self._lease_s, has_state=has_state, tokens=tokens
         )
         if other is None:
             self.leases[shard] = lease
             self._drawn.pop(shard, None)
         return other
+
+    def take_over(self, shard: int, home: str | None) -> bool:
+        """Take a shard whose state was in the folder `home`; whether it was taken.
+
+        None: the exchange does not know where it was.
+        """
+        if self._awake() >= self.held_until:
+            return False
+        if home is None:
+            return self._try(shard) is None
+        self._draw([shard])
+        lease = Lease(shard, self._drawn[shard])
+        is_mine = self._server.take_over(lease, self.owner, self._lease_s, home)
+        if is_mine:
+            self.leases[shard] = lease
+            del self._drawn[shard]
+        return is_mine
+
+    def check(self, shard: int) -> None:
+        """Raise LeaseLost if another machine may have the shard by now."""
+        is_held = shard in self.leases and shard not in self.lost
+        if not is_held or self._awake() >= self.held_until:
+            raise LeaseLost(shard)
 
     def release(self) -> None:
         """Give all leases back; without the server they end by themselves."""
@@ -330,11 +325,11 @@ class Machine:
 
     def _renew(self) -> None:
         began = self._awake()
-        if began >= self.held_until:  # it slept, or the server was away for long
+        if self.leases and began >= self.held_until:  # it slept, or the server did
             self.lost.update(self.leases)
             return  # the processes stop, and `hold` takes new leases
         kept = [one for shard, one in self.leases.items() if shard not in self.lost]
-        lost = self._server.renew(kept, self._owner, self._lease_s)
+        lost = self._server.renew(kept, self.owner, self._lease_s)
         self.lost.update(lost)
         self.held_until = began + self._lease_s - MARGIN_S
 
@@ -342,7 +337,7 @@ class Machine:
         """Tell the server the crawl again if it has lost its data."""
         run_id = self._server.run_id()
         if run_id is None:
-            homes = self._homes | dict.fromkeys(self.leases, self._owner.home)
+            homes = self._homes | dict.fromkeys(self.leases, self.owner.home)
             if self._server.restore(self._crawl, homes):
                 self._note("the exchange has lost its data; it is told what it knew")
             return True
@@ -356,7 +351,9 @@ class Machine:
     def _report(self) -> None:
         self._server.report(
             {
-                self.leases[shard]: encode(Progress(report, self.own.snapshots[shard]))
+                self.leases[shard]: encode(
+                    Progress(self._told(report), self.own.snapshots[shard])
+                )
                 for shard, report in self.own.reports.items()
                 if shard in self.leases
             }
@@ -377,6 +374,11 @@ class Machine:
         if self._allowances is None:
             return 0
         return self._allowances.pages_left(self._all.reports.values())
+
+    def _told(self, report: Report) -> Report:
+        """A report as other machines may have it: the end can't be taken back."""
+        is_idle = report.is_idle and self.is_kept(report.shard)
+        return replace(report, is_idle=is_idle)
 
     def _sees_end(self) -> bool:
         reports = self._server.reports()

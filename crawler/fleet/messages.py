@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot
-from crawler.frontier.mail import Report
+from crawler.frontier.mail import Mark, Report
 from crawler.model.records import SettingChange
 
 _HEADER_BYTES = 4
@@ -51,6 +51,8 @@ class LeaseSettings(Struct, frozen=True):
     """How many this machine has, in all its processes."""
     held_until: float
     """As in `Renewed`."""
+    kept: dict[int, dict[int, Mark]] | None = None
+    """By shard, as in `Saved`; None if no snapshots are taken."""
 
 
 class WorkerSettings(Struct, frozen=True):
@@ -127,8 +129,16 @@ class Renewed(Struct, frozen=True, tag=True):
     lost: list[int]
 
 
+class Saved(Struct, frozen=True, tag=True):
+    """A snapshot of a shard was taken."""
+
+    shard: int
+    kept: dict[int, Mark]
+    """By sender: the last message that is in it."""
+
+
 FromWorker = Opened | Progress | Notice | Ended | Failed
-ToWorker = Finish | Interrupt | Reopen | Renewed | Restart
+ToWorker = Finish | Interrupt | Reopen | Renewed | Restart | Saved
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode

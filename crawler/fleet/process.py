@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 import hub
-from crawler.fleet.messages import ToWorker, WorkerSettings, frame
+from crawler.fleet.messages import LogForm, ToWorker, WorkerSettings, frame
 from crawler.fleet.starting import StartedProcess
 
 _EXIT_POLL_S = 0.002
+
+
+class ProcessLogs(Struct, frozen=True):
+    """What writes the log of a process (`-v`)."""
+
+    module: str
+    """As in `LogSettings`."""
+    form: LogForm
+    job: str
+    """The folder of the crawl, as the user names it."""
 
 
 class Process:

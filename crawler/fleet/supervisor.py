@@ -12,10 +12,9 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from msgspec import Struct
 
 import hub
 from crawler.engine.run_report import Summary
@@ -30,8 +29,6 @@ from crawler.fleet.messages import (
     Finish,
     FromWorker,
     Interrupt,
-    LeaseSettings,
-    LogForm,
     LogSettings,
     Notice,
     Opened,
@@ -39,13 +36,14 @@ from crawler.fleet.messages import (
     Renewed,
     Reopen,
     Restart,
+    Saved,
     ToWorker,
     WorkerSettings,
     decode_from_worker,
     read_frame,
 )
 from crawler.fleet.outcome import summarise
-from crawler.fleet.process import Process
+from crawler.fleet.process import Process, ProcessLogs
 from crawler.fleet.starting import ReadyProcesses
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
@@ -60,6 +58,11 @@ Nothing was fetched between them. A URL that kills its process ends after three.
 """
 _LINES = 1 << 16
 """Bytes of records, or of a log, that are read at once."""
+
+
+if TYPE_CHECKING:
+    from crawler.fleet.machine_part import MachinePart
+    from crawler.fleet.machine_snapshots import MachineSnapshots
 
 
 class Listener(Protocol):
@@ -80,34 +83,6 @@ class ProcessFailed(Stop):
     def __init__(self, text: str, exit_code: int) -> None:
         super().__init__(text)
         self.exit_code = exit_code
-
-
-class ProcessLogs(Struct, frozen=True):
-    """What writes the log of a process (`-v`)."""
-
-    module: str
-    """As in `LogSettings`."""
-    form: LogForm
-    job: str
-    """The folder of the crawl, as the user names it."""
-
-
-class MachinePart(Struct, frozen=True):
-    """The shards of a crawl that this machine runs, of several."""
-
-    machine: Machine
-    address: str
-    """The address of the exchange, without a password."""
-    shards: Sequence[int]
-    take_settings: Callable[[SharedCrawl], Config]
-    """Keeps other settings of the crawl in the folder. Raises a Stop if it can't."""
-
-    def leases(self, shards: Iterable[int]) -> LeaseSettings:
-        """What a process needs that runs these shards."""
-        tokens = {shard: self.machine.leases[shard].token for shard in shards}
-        return LeaseSettings(
-            self.address, tokens, len(self.shards), self.machine.held_until
-        )
 
 
 class Supervisor:
@@ -135,6 +110,7 @@ class Supervisor:
         self._processes: list[Process] = []
         self._leaving: list[Process] = []
         """Those whose shards have ended; while they exit, the summary is made."""
+        self._keeping: list[hub.Greenlet[..., None]] = []
         self._ended: dict[int, Ended] = {}
         self._signals: list[int] = []
         self._failure: Stop | None = None
@@ -162,14 +138,16 @@ class Supervisor:
         part = self._part
         shards = part.shards if part else range(self._fleet.layout.shards)
         count = min(self._fleet.processes, len(shards))
-        greenlets = [
+        self._keeping = [
             hub.spawn(self._keep, shards[number::count]) for number in range(count)
         ]
         holding = [hub.spawn(self._hold, part.machine)] if part else []
         try:
-            hub.joinall(greenlets, raise_error=True)
+            if part and part.snapshots:
+                self._run_with_snapshots(part.snapshots)
+            hub.joinall(self._keeping, raise_error=True)
         finally:
-            hub.killall([*greenlets, *holding])
+            hub.killall([*self._keeping, *holding])
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
         try:
@@ -224,6 +202,32 @@ class Supervisor:
         for process in self._processes:
             hub.spawn(process.tell, message)
 
+    def _run_with_snapshots(self, snapshots: MachineSnapshots) -> None:
+        from crawler.fleet.adopting import Adopting  # with what few crawls need
+
+        snapshots.schedule.told = lambda *kept: self._tell(Saved(*kept))
+        adopting = Adopting(
+            snapshots,
+            self._keeping,
+            lambda run: hub.spawn(self._guarded, run),
+            self._keep,
+            lambda text: self._listener.notice(text, is_warning=True),
+            lambda: self._is_over,
+            lambda: 2 if self._failure else len(self._signals),
+        )
+        adopting.run()
+
+    def _guarded(self, run: Callable[..., None], *arguments: Any) -> None:
+        """Run what ends the whole where it fails."""
+        try:
+            run(*arguments)
+        except Stop as stop:
+            self._stop(stop)
+
+    def _stop(self, stop: Stop) -> None:
+        self._failure = self._failure or stop
+        self._tell(Interrupt(15))
+
     # One process
 
     def _keep(self, shards: Sequence[int]) -> None:
@@ -232,6 +236,8 @@ class Supervisor:
         while left and not self._is_stopped():
             if self._part is not None:
                 self._part.machine.hold(left, self._is_stopped)
+                if self._part.snapshots is not None:
+                    self._part.snapshots.restore(left, self._is_stopped)
                 if self._is_stopped():
                     return
             process = self._start(left)
@@ -267,10 +273,7 @@ class Supervisor:
     def _hold(self, machine: Machine) -> None:
         """Keep the leases of this machine, and hear of the end from the others."""
         try:
-            machine.run(self._renewed, self._finish, self._steered)
-        except Stop as stop:
-            self._failure = self._failure or stop
-            self._tell(Interrupt(15))
+            self._guarded(machine.run, self._renewed, self._finish, self._steered)
         except Exception as error:
             traceback.print_exc()
             text = f"internal error: {type(error).__name__}: {error}"
@@ -379,8 +382,7 @@ class Supervisor:
                 if lines:
                     write(lines)
         except Stop as stop:  # the reader of stdout has left, or the disk is full
-            self._failure = self._failure or stop
-            self._tell(Interrupt(15))
+            self._stop(stop)
         except OSError:
             return
         finally:

@@ -39,6 +39,7 @@ from crawler.fleet.messages import (
     Renewed,
     Reopen,
     Restart,
+    Saved,
     WorkerSettings,
     decode_settings,
     decode_to_worker,
@@ -46,7 +47,7 @@ from crawler.fleet.messages import (
     read_frame,
 )
 from crawler.fleet.shard_config import shard_config
-from crawler.frontier.mail import Report
+from crawler.frontier.mail import Mark, Report
 from crawler.frontier.sqlite.database import shard_folder
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.model.config import from_json
@@ -123,8 +124,10 @@ class Worker:
         self.is_replaced = False
         """Whether another process goes on with the shards, under other settings."""
         self._leases: HeldLeases | None = None
+        self._kept: dict[int, dict[int, Mark]] | None = None
         if settings.leases is not None:
             self._leases = HeldLeases(settings.leases)
+            self._kept = settings.leases.kept
 
     def tell(self, message: FromWorker) -> None:
         """Have a message sent to the parent soon; does not switch."""
@@ -171,7 +174,7 @@ class Worker:
         address = parse_address(self._settings.leases.address, os.environ)
         server = held.enter_context(closing(ValkeyServer(address)))
         clock = hub.get_hub().loop.now
-        return ServerCarrier(server, self._leases.by_shard, clock)
+        return ServerCarrier(server, self._leases.by_shard, clock, kept=self._kept)
 
     def _open(self, shard: int, fleet: Fleet, file: FleetFile) -> None:
         config = replace(from_json(fleet.config.encode()), dir=self._settings.dir)
@@ -234,6 +237,10 @@ class Worker:
                 case Restart():
                     self.is_replaced = True
                     self._interrupt(SIGTERM)
+
+                case Saved(shard, kept):  # of any shard of this machine
+                    if self._kept is not None and shard in self._crawls:
+                        self._kept[shard] = kept
                 case Reopen():
                     for crawl in self._crawls.values():
                         with suppress(Stop):  # the crawl meets it at its next commit

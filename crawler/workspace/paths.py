@@ -19,12 +19,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawler.frontier.sqlite.database import SHARDS_FOLDER, STATE_FOLDER
+from crawler.frontier.sqlite.database import (
+    FILE_NAME,
+    SHARDS_FOLDER,
+    STATE_FOLDER,
+    shard_folder,
+)
 
 
 def state_folder(folder: Path | str) -> Path:
     """The folder of the state, in the crawl's `folder`."""
     return Path(folder) / STATE_FOLDER
+
+
+def has_state(folder: Path | str, shard: int) -> bool:
+    """Whether the state of a shard is in the crawl's `folder`."""
+    return (state_folder(shard_folder(folder, shard)) / FILE_NAME).is_file()
 
 
 def part_of(folder: Path | str) -> str:

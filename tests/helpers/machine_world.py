@@ -120,9 +120,7 @@ class Process:
         self.leases = HeldLeases(
             LeaseSettings("", tokens, len(tokens), machine.held_until), world.now
         )
-        self.shards = [
-            Shard(box.folder / str(number), number, world.owners) for number in shards
-        ]
+        self.shards = [self._opened(box, number) for number in shards]
         for shard in self.shards:
             if shard.number == world.owners.of_url(url_of(0)):
                 first = Discovered(url_of(0), "seed", "page", 0)
@@ -134,12 +132,18 @@ class Process:
         used = {shard.number: shard.store.counts()["page"] for shard in self.shards}
         self._file.set_used([(number, pages, 0) for number, pages in used.items()])
         self._granted = used
-        kind = TrustingCarrier if world.trusts else ServerCarrier
-        self._carrier = kind(box.wire, self.leases.by_shard, world.now)
+        self._carrier = self._carrier_of(box)
         self._world = world
         self._machine = machine
         self._told_at = world.now()
         self.is_set_back = False
+
+    def _opened(self, box: Box, number: int) -> Shard:
+        return Shard(box.folder / str(number), number, box.world.owners)
+
+    def _carrier_of(self, box: Box) -> ServerCarrier:
+        kind = TrustingCarrier if box.world.trusts else ServerCarrier
+        return kind(box.wire, self.leases.by_shard, box.world.now)
 
     def _guard_of(self, shard: int) -> Callable[[], None]:
         return lambda: self.leases.check(shard)

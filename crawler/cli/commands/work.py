@@ -8,6 +8,21 @@ import click
 
 from crawler.cli.options.configuration import ProcessCount
 from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
+from crawler.model.units import parse_seconds
+
+
+class Seconds(click.ParamType[float]):
+    """A duration, as in the settings."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error))
 
 
 @click.command("work")
@@ -24,9 +39,30 @@ from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
     "--max-shards", metavar="N", type=click.IntRange(1),
     help="Shards that this machine takes at most; default: four a process",
 )  # fmt: skip
+@click.option(
+    "--snapshot", metavar="URL", envvar="ORBWEB_SNAPSHOT",
+    help="Keep snapshots of the shards there: s3://BUCKET/PREFIX, gs://, az://, or a "
+    "folder that all machines have; a shard whose machine is gone goes on from them",
+)  # fmt: skip
+@click.option(
+    "--snapshot-every", metavar="TIME", type=Seconds(), default="5m",
+    show_default=True, help="How often each shard has a new snapshot",
+)  # fmt: skip
+@click.option(
+    "--takeover-after", metavar="TIME", type=Seconds(), default="10m",
+    show_default=True,
+    help="How long a machine is gone before this one takes its shards; with --snapshot",
+)  # fmt: skip
 @verbosity_options
 def command(
-    folder: str, exchange: str, processes: int, max_shards: int | None, **params: Any
+    folder: str,
+    exchange: str,
+    processes: int,
+    max_shards: int | None,
+    snapshot: str | None,
+    snapshot_every: float,
+    takeover_after: float,
+    **params: Any,
 ) -> int:
     """Run shards of the crawl at the exchange, with their states and files in DIR.
 
@@ -36,7 +72,17 @@ def command(
 
     \b
     orbweb work /data/news --exchange valkey://cache/news --processes 16
+    orbweb work /data/news --exchange valkey://cache/news --snapshot s3://bucket/news
     """
     from crawler.cli.exchange import run_part
 
-    return run_part(folder, exchange, processes, max_shards, verbosity_of(params))
+    snapshots = None
+    if snapshot is not None:
+        from crawler.cli.snapshot_options import snapshot_settings
+
+        snapshots = snapshot_settings(
+            snapshot, snapshot_every, takeover_after, max_shards, processes
+        )
+    return run_part(
+        folder, exchange, processes, max_shards, verbosity_of(params), snapshots
+    )

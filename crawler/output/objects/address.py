@@ -38,6 +38,30 @@ class Address(Struct, frozen=True):
         return "/".join([*self.key.split("/")[:-1], file.name])
 
 
+def parse_root(text: str, option: str) -> str:
+    """The URL below which objects are kept: in a bucket, or in a folder.
+
+    `text` is `s3://BUCKET[/PREFIX]`, as an output is, or a folder that is there, which
+    may begin with `file://`. Raises UsageError.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme == "file":
+        folder = Path(rest if separator else text)
+        if not folder.is_dir():
+            raise UsageError(f"{option} {text}: there is no such folder")
+        return f"file://{folder.absolute()}"
+    try:
+        address = parse_address(f"{text.rstrip('/')}/-")
+    except UsageError as error:
+        what = f"expected {scheme}://BUCKET/PREFIX" if scheme in SCHEMES else ""
+        known = ", ".join(f"{one}://" for one in SCHEMES)
+        raise UsageError(
+            f"{option}: {what or f'only {known} and folders are known'}; credentials "
+            "belong in the environment"
+        ) from error
+    return f"{address.root}/{address.key.removesuffix('-')}".rstrip("/")
+
+
 def parse_address(output: str) -> Address:
     """The address that `output` is. Raises UsageError."""
     scheme, _, rest = output.partition("://")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from crawler.model.errors import OutputError, UsageError
-from crawler.output.objects.address import Address
+from crawler.output.sink import refused
 
 MAX_RETRIES = 3
 """Retries of one request, for 5xx and lost connections; the uploader has its own."""
@@ -36,6 +37,9 @@ _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
 _CAUSE = re.compile(r'^ *(?:message|error): "([^"\n]{1,200})"', re.MULTILINE)
 
 
+FOLDER = "file://"
+
+
 class StorageError(OutputError):
     """A request failed. `final`: it would fail again."""
 
@@ -45,26 +49,34 @@ class StorageError(OutputError):
 
 
 class Bucket:
-    """The bucket of `address`. Raises UsageError if it can't be used at all."""
+    """The objects below `root`: `s3://BUCKET/PREFIX`, or `file:///FOLDER`.
 
-    def __init__(self, address: Address) -> None:
+    `option` is where the user has named it. Raises UsageError if it can't be used at
+    all.
+    """
+
+    def __init__(self, root: str, option: str = "--output") -> None:
         try:
             import obstore.store
         except ImportError as error:
             raise UsageError(
-                f"--output {address.root}/...: object storage needs the extra "
+                f"{option} {root}/...: object storage needs the extra "
                 "`objects`: pip install 'orbweb[objects]'"
             ) from error
-        self._root = address.root
+        self._root = root
+        if root.startswith(FOLDER):
+            path = root.removeprefix(FOLDER)
+            self._store: Any = obstore.store.LocalStore(path, mkdir=True)
+            return
         # Options of the client replace those of the environment.
         plain = any(os.environ.get(name, "").lower() == "true" for name in _ALLOW_HTTP)
         client: Any = {**_CLIENT, "allow_http": plain}
         try:
-            self._store: Any = obstore.store.from_url(
-                address.root, retry_config=_RETRY, client_options=client
+            self._store = obstore.store.from_url(
+                root, retry_config=_RETRY, client_options=client
             )
         except Exception as error:
-            raise UsageError(f"{address.root}: {_reason(error)}") from error
+            raise UsageError(f"{root}: {_reason(error)}") from error
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Write an object, whole or not at all. Raises StorageError."""
@@ -89,6 +101,47 @@ class Bucket:
             return None
         except Exception as error:
             raise self._failed(key, error) from error
+
+    def fetch(self, key: str, file: Path) -> None:
+        """Write an object to a file. Raises StorageError, also if there is none."""
+        import obstore
+
+        try:
+            blocks = obstore.get(self._store, key).stream(min_chunk_size=CHUNK)
+            with file.open("wb") as out:
+                for block in blocks:
+                    try:
+                        out.write(block)
+                    except OSError as error:
+                        raise refused(error, file) from error
+        except OutputError:
+            raise
+        except FileNotFoundError as error:
+            text = f"{self._root}/{key}: there is no such object any more"
+            raise StorageError(text, False) from error
+        except Exception as error:
+            raise self._failed(key, error) from error
+
+    def names(self, prefix: str) -> list[str]:
+        """The keys of all objects in the folder `prefix`. Raises StorageError."""
+        import obstore
+
+        try:
+            found = obstore.list(self._store, prefix)
+            return sorted(one["path"] for batch in found for one in batch)
+        except Exception as error:
+            raise self._failed(prefix, error) from error
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove objects. Raises StorageError."""
+        import obstore
+
+        try:
+            obstore.delete(self._store, [*keys])
+        except FileNotFoundError:
+            return  # another program has removed them
+        except Exception as error:
+            raise self._failed(keys[0], error) from error
 
     def _failed(self, key: str, error: Exception) -> StorageError:
         from obstore.exceptions import PermissionDeniedError, UnauthenticatedError

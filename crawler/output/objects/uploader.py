@@ -38,7 +38,7 @@ class Uploader:
         """Why the last upload failed; None after one that did not."""
         self.path = path
         self.address = address
-        self._bucket = Bucket(address)
+        self._bucket = Bucket(address.root)
         name = manifests.manifest_name(path.name)
         self._local = path.with_name(name)
         self._object = address.object_of(self._local)

@@ -378,7 +378,7 @@ def test_the_extra_is_named_where_it_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(UsageError, match=r"pip install 'orbweb\[objects\]'"):
-        Bucket(parse_address(OUTPUT))
+        Bucket(parse_address(OUTPUT).root)
 
 
 def test_a_large_part_is_sent_in_chunks(
@@ -388,7 +388,7 @@ def test_a_large_part_is_sent_in_chunks(
         monkeypatch.setenv(name, value)
     data = random.Random(1).randbytes(2 * CHUNK + 5)
     (tmp_path / "part").write_bytes(data)
-    bucket = Bucket(parse_address(OUTPUT))
+    bucket = Bucket(parse_address(OUTPUT).root)
     bucket.put("large", tmp_path / "part")
     assert storage.objects["large"] == data
     assert [len(parts) for parts in storage.uploads.values()] == [3]
@@ -410,6 +410,6 @@ def test_a_storage_that_is_not_there_is_said_in_one_sentence(
         address = parse_address(OUTPUT)
         assert address
         with pytest.raises(StorageError) as failed:
-            Bucket(address).get("x")
+            Bucket(address.root).get("x")
     said = f"s3://{BUCKET}/x: the storage can't be reached: Connection refused"
     assert str(failed.value) == said
