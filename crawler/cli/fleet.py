@@ -185,9 +185,11 @@ def run_supervised(
             summary = _made_of_all(
                 config, summary, reporter, lambda: not supervisor.is_interrupted
             )
-    if part is not None and summary.next_command is not None:
-        command = _next_of_part(config, summary, fleet)
-        summary = replace(summary, next_command=command)
+    if part is not None:  # whose URLs are tried again with those of all parts only
+        summary = replace(summary, may_pass=0, retry_command="")
+        if summary.next_command is not None:
+            command = _next_of_part(config, summary, fleet)
+            summary = replace(summary, next_command=command)
     report_end(reporter, summary, config)
     return summary
 

@@ -38,7 +38,7 @@ from crawler.fetch.connect.proxy import Proxies
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.metadata import KeyValue
+from crawler.model.metadata import KeyValue, note_start
 from crawler.model.seed import parse_seed
 from crawler.model.url import host_key, hostname
 from crawler.settings.secrets import revealed, secret_headers
@@ -228,6 +228,7 @@ def _begin_time(
     """The clock of this run; what is due in the store, is due by this clock."""
     clock = steady_clock(wall)
     correct_due_times(store, config, clock())
+    note_start(store, wall())
     clock.save(store)
     if mode == "resume":  # the user wants to know whether parked hosts are back
         store.release_parked(clock())

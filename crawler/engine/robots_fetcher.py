@@ -24,7 +24,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from crawler.engine import record_builder
-from crawler.frontier.throttle import ROBOTS, HostFeedback, feedback_of_failure
+from crawler.frontier.throttle import HostFeedback, feedback_of_failure, robots_failure
 from crawler.model.errors import Failure, StatusFailure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.model.records import RobotsRecord
@@ -57,7 +57,8 @@ class RobotsFetch(Struct, frozen=True):
     def feedback(self, sent_at: float) -> HostFeedback | None:
         """What that says about the host."""
         if self.deferred:
-            return HostFeedback(sent_at, "failed", failure_code=ROBOTS)
+            code = robots_failure(self.record.status)
+            return HostFeedback(sent_at, "failed", failure_code=code)
         if self.unanswered is not None:
             return feedback_of_failure(self.unanswered, sent_at)
         if self.record.status is None:

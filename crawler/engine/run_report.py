@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, Readable
-from crawler.model.reasons import FinishReason
+from crawler.model.reasons import FinishReason, retry_command
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
 
@@ -76,6 +76,10 @@ class Summary(Struct, frozen=True):
     """Where a seed redirects to, if that looks like a login and there was none."""
     to_login: int = 0
     """Redirects to the page of `login.url`, since the session has ended."""
+    may_pass: int = 0
+    """URLs that ended in a way that may pass, such as 429 or a refused connection."""
+    retry_command: str = ""
+    """What tries these again; "" where there are none."""
 
 
 class Standing(Struct, frozen=True):
@@ -84,6 +88,8 @@ class Standing(Struct, frozen=True):
     counts: Mapping[str, int]
     received_bytes: int
     changes: Mapping[str, int]
+    codes: Mapping[str, int]
+    """URLs by `error_code`, and by `reason` of a skip."""
     parked: tuple[Parked, ...]
     metadata: Readable
 
@@ -126,11 +132,17 @@ def summarise(
         external=number(EXTERNAL, "urls"),
         broken_external=number(EXTERNAL, "broken"),
         external_not_checked=number(EXTERNAL, "not checked"),
-        seed_error=_seed_error(config, standing.counts, met.seed_error),
+        seed_error=seed_error(config, standing.counts, met.seed_error),
         last_error=met.last_error,
         login_page=met.login_page,
         to_login=met.to_login,
+        **_retry(config.dir, standing.codes),
     )
+
+
+def _retry(folder: str, codes: Mapping[str, int]) -> dict[str, Any]:
+    urls, command = retry_command(folder, codes)
+    return {"may_pass": urls, "retry_command": command}
 
 
 def exit_code_of(
@@ -169,8 +181,8 @@ def _seed_failures(
     return {(row.code or "", status_of_error(row)) for row in _failed_seeds(config)}
 
 
-def _seed_error(config: Config, counts: Mapping[str, int], message: str) -> str:
-    """That of this run, or of runs before."""
+def seed_error(config: Config, counts: Mapping[str, int], message: str) -> str:
+    """The message of the seed that failed last: `message` of this run, or of others."""
     if counts["page"] or not counts["error"] or message:
         return message
     failed = _failed_seeds(config)
@@ -283,6 +295,7 @@ class RunReport:
                 self._counts(),
                 store.received_bytes(),
                 store.changes(),
+                store.codes(),
                 tuple(store.parked()),
                 store,
             ),

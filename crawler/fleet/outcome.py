@@ -45,8 +45,9 @@ def summarise(
         assert totals is not None
         counts: dict[str, int] = dict(totals.counts.items())
         reason = _reason(ended, interrupted=bool(signals and counts["queued"]))
+        codes = {**totals.reasons["error"], **totals.reasons["skip"]}
         standing = Standing(
-            counts, totals.received_bytes, totals.changes, _parked(ended), state
+            counts, totals.received_bytes, totals.changes, codes, _parked(ended), state
         )
         met = _met(config, ended, counts["page"])
         if signals and reason == "signal":

@@ -8,6 +8,7 @@ behind; its `place` tells which one is true.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -46,6 +47,7 @@ class MemoryStore:
         self._later: list[tuple[float, int, UrlRow]] = []
         self._refilled: set[str] = set()
         self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
+        self._codes: Counter[str] = Counter()
         self._metadata: dict[tuple[str, str], bytes] = {}
         self._contents: dict[str, Content] = {}
         self._positions: dict[str, Any] = {}
@@ -91,6 +93,8 @@ class MemoryStore:
         url = self._leased(lease)
         self._hosts[url.host].waiting[queue_of(url.found.destination)] -= 1
         url.written = True
+        if code is not None and ended in ("error", "skip"):
+            self._codes[code] += 1
         self._turn(url, ended)
 
     def retry(
@@ -128,6 +132,9 @@ class MemoryStore:
 
     def changes(self) -> dict[str, int]:
         return {}  # nothing was fetched before
+
+    def codes(self) -> dict[str, int]:
+        return dict(self._codes)
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
         self._promote(now)

@@ -139,6 +139,13 @@ class UrlQueue(Protocol):
         """How many of the URLs fetched again are new, changed and unchanged."""
         ...
 
+    def codes(self) -> dict[str, int]:
+        """How many URLs ended with each `error_code`; kept, not counted.
+
+        Those that were skipped for each `reason` are among them.
+        """
+        ...
+
 
 class HostDue(Struct, frozen=True):
     """A host handed to the scheduler: when it is due, and its throttle."""
@@ -152,7 +159,7 @@ class Parked(Struct, frozen=True):
     """Hosts that failed alike too often."""
 
     failure_code: str
-    """`error_code` of the last failure, or "robots_unavailable"."""
+    """`error_code` of the last failure, or that of `throttle.robots_failure`."""
     hosts: int
     urls: int
     until: float

@@ -92,7 +92,9 @@ MAX_PARK_S = 86_400.0
 _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
 ROBOTS: Final = "robots_unavailable"
-"""`failure_code` of a host whose robots.txt answers 5xx or 429."""
+"""`failure_code` of a host whose robots.txt can't be had, and reason of a skip."""
+_ROBOTS_STATUS = "robots_"
+"""Before the status that robots.txt was answered with, if that is 429 or 5xx."""
 REFUSALS: Final = {429: "rate_limited", 503: "status_5xx"}
 """`failure_code` of a host that refuses requests, by the status of its answers."""
 _REFUSED = frozenset(REFUSALS.values())
@@ -109,7 +111,7 @@ class HostThrottle(Struct, frozen=True):
     parkings: int = 0
     """Since it last answered, and did not refuse."""
     failure_code: str = ""
-    """`error_code` of the last failure or refusal, or ROBOTS."""
+    """`error_code` of the last failure or refusal, or that of `robots_failure`."""
 
     @property
     def refuses(self) -> bool:
@@ -129,6 +131,26 @@ class HostFeedback(Struct, frozen=True):
 
 
 UNTRIED = HostThrottle()
+
+
+def robots_failure(status: int | None) -> str:
+    """The `failure_code` of a host that answered so when asked for its robots.txt.
+
+    >>> robots_failure(429), robots_failure(999)
+    ('robots_429', 'robots_unavailable')
+    """
+    known = status is not None and (status == 429 or 500 <= status <= 599)
+    return f"{_ROBOTS_STATUS}{status}" if known else ROBOTS
+
+
+def robots_status(failure_code: str) -> str | None:
+    """The status in a code of `robots_failure`: "" where it has none.
+
+    None: it is the code of another failure.
+    """
+    if not failure_code.startswith(_ROBOTS_STATUS):
+        return None
+    return "" if failure_code == ROBOTS else failure_code.removeprefix(_ROBOTS_STATUS)
 
 
 def feedback_of(
@@ -168,13 +190,12 @@ def is_unreachable(failure: Failure) -> bool:
 
 def check(throttle: HostThrottle) -> Skip:
     """The end of a URL of a host that was given up: a skip, or HostParked is raised."""
-    detail = (
-        f"it was parked {throttle.parkings - 1} times, and the next time still: "
-        f"{throttle.failure_code}"
-    )
-    if throttle.failure_code == ROBOTS:
-        return Skip(ROBOTS, f"robots.txt of the host can't be had; {detail}")
-    raise HostParked(f"the host was given up; {detail}")
+    parked = f"it was parked {throttle.parkings - 1} times, and the next time still: "
+    code = throttle.failure_code
+    if (status := robots_status(code)) is not None:
+        still = f"it answered {status}" if status else code
+        return Skip(ROBOTS, f"robots.txt of the host can't be had; {parked}{still}")
+    raise HostParked(f"the host was given up; {parked}{code}")
 
 
 class Controller:

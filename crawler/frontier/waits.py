@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.frontier.throttle import ROBOTS, Controller, HostThrottle
+from crawler.frontier.throttle import Controller, HostThrottle, robots_status
 from crawler.model.host import Waiting, Waits, WaitState
 
 SOON_S = 1.0
@@ -38,7 +38,6 @@ MAX_RETRIES = 2_000
 """Retries that are counted by cause, the first that fall due."""
 
 _CAUSES = {
-    ROBOTS: "robots.txt unavailable",
     "rate_limited": "429",
     "status_5xx": "503",  # the only one of them that concerns a host
     "read_timeout": "timeout",
@@ -50,6 +49,8 @@ _CAUSES = {
 
 def cause_of(failure_code: str) -> str:
     """What a host or a URL failed with, in the user's words."""
+    if (status := robots_status(failure_code)) is not None:
+        return "robots.txt " + (f"answered {status}" if status else "unavailable")
     return _CAUSES.get(failure_code, failure_code)
 
 

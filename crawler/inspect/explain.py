@@ -162,9 +162,10 @@ def _waits(
         return f"queued, but {reached_limits[0]} is reached"
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
-        again = show_seconds(max(0.0, host.ready_at - now))
+        wait = host.ready_at - now
+        again = f"in {show_seconds(wait)}" if wait > 0 else "when the crawl goes on"
         failure = cause_of(host.throttle.failure_code)
-        return f"queued: {host.name} is parked ({failure}), next request in {again}"
+        return f"queued: {host.name} is parked ({failure}), next request {again}"
     if host is not None and host.ready_at > now:
         due = show_seconds(host.ready_at - now)
         return f"queued: next request to {host.name} in {due}{before}"

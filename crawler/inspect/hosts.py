@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from crawler.frontier.state_reader import HostInfo
+from crawler.frontier.waits import cause_of
+from crawler.model.units import show_moment
 
 
 class HostSummary(Struct, frozen=True):
@@ -20,6 +22,8 @@ class HostSummary(Struct, frozen=True):
     seconds: float
     next_in: float | None
     """Seconds until it is due; None if it is due now, or has no work."""
+    failing: str
+    """What its last requests failed with, and until when it is parked; "" if not."""
 
 
 def summarise(host: HostInfo, now: float) -> HostSummary:
@@ -35,4 +39,12 @@ def summarise(host: HostInfo, now: float) -> HostSummary:
         wire_bytes=host.usage.wire_bytes,
         seconds=host.usage.seconds,
         next_in=wait if wait > 0 and host.queued else None,
+        failing=_failing(host, now),
     )
+
+
+def _failing(host: HostInfo, now: float) -> str:
+    cause = cause_of(host.throttle.failure_code)
+    if not (host.parked and host.queued):
+        return cause
+    return f"{cause}, parked until {show_moment(host.ready_at, now)}"

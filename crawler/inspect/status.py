@@ -20,6 +20,7 @@ from crawler.frontier.throttle import Controller
 from crawler.frontier.waits import (
     SLOWEST,
     UNLIMITED,
+    HostGroup,
     group_waits,
     slowest_of,
     waits_of,
@@ -27,7 +28,14 @@ from crawler.frontier.waits import (
 from crawler.inspect.state import open_states
 from crawler.model.config import Config, from_json
 from crawler.model.host import Waits
-from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, clock_shift
+from crawler.model.metadata import (
+    EXTERNAL,
+    NEEDS_JAVASCRIPT,
+    Runs,
+    clock_shift,
+    read_runs,
+    saved_at,
+)
 
 TOP_HOSTS = 10
 
@@ -60,8 +68,31 @@ class Status(Totals, frozen=True, kw_only=True):
     """What is waited for, and the bound on the time left, as the view shows them."""
     pid: int | None
     """The process that is crawling now; 0 if it is unknown which."""
+    parked: tuple[HostGroup, ...]
+    """Hosts that are parked, by cause, in a crawl that no process works on.
+
+    The times of some may be over: the next run tries them all again.
+    """
+    runs: Runs | None
+    """None in the state of a program that did not note them."""
+    saved_at: float | None
+    """The last commit, seconds since the epoch; None in an old state."""
     over_limit: int
     """Pages in the queue that the limit of pages keeps from being fetched."""
+
+    @property
+    def last_run_s(self) -> float | None:
+        """How long the last run took, or has taken until now (seconds)."""
+        if self.runs is None or self.saved_at is None:
+            return None
+        return max(0.0, self.saved_at - self.runs.started)
+
+    @property
+    def all_runs_s(self) -> float | None:
+        """How long all runs took together (seconds)."""
+        if self.runs is None or self.last_run_s is None:
+            return None
+        return self.runs.seconds_before + self.last_run_s
 
     @property
     def state(self) -> Literal["running", "stopped", "finished"]:
@@ -106,6 +137,9 @@ def status_of(
         external_not_checked=int(state.get(EXTERNAL, "not checked") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
+        parked=() if pid is not None else parked_hosts(state),
+        runs=read_runs(state),
+        saved_at=saved_at(state),
         over_limit=max(0, totals.counts["queued"] - totals.queued_images - left),
     )
 
@@ -125,6 +159,12 @@ def _waits(
         [(one.name, now - one.since) for one in silent],
         config.politeness.max_park_wait if left else None,
     )
+
+
+def parked_hosts(state: StateReader) -> tuple[HostGroup, ...]:
+    """The parked hosts with work, by cause, whether or not they are due."""
+    groups = [group for group in state.host_groups(0.0) if group.parked]
+    return tuple(sorted(groups, key=lambda group: (-group.hosts, group.cause)))
 
 
 def _waiting_host(host: HostInfo) -> WaitingHost:

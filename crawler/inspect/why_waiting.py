@@ -35,7 +35,7 @@ from crawler.model.config import Config
 from crawler.model.host import WaitState
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.resume_command import resume_command
-from crawler.model.units import exact_bytes, show_seconds
+from crawler.model.units import exact_bytes, show_moment, show_seconds
 from crawler.policy.quotas import is_reached
 
 TOP = 5
@@ -78,8 +78,9 @@ def why_waiting(
     requests = _Requests(state, status, now)
     waits = [*_limits(status, config), *requests.blockers(now)]
     waits += _retries(state, now)
-    waits += _pauses(state, requests, config.politeness, now)
+    waits += _pauses(state, status, requests, config.politeness, now)
     waits += _intervals(state, status, requests, config, now)
+    waits += [*_left_parked(state, status, config, now)]
     waits += [*_no_process(status, config), *_others(waits, state, status, config)]
     waits.sort(key=lambda one: -one.urls)
     return [*waits, *_ended(status, config.dir)]
@@ -146,6 +147,24 @@ def _no_process(status: Status, config: Config) -> Iterator[Blocker]:
         yield Blocker("waits", "stopped", queued, detail)
 
 
+def _left_parked(
+    state: StateReader, status: Status, config: Config, now: float
+) -> Iterator[Blocker]:
+    """What a crawl has left behind since its hosts did not respond."""
+    alike: dict[str, list[HostGroup]] = {}
+    for group in status.parked:
+        alike.setdefault(group.cause, []).append(group)
+    for cause, groups in alike.items():
+        names = [name for one in groups for name in state.names_of_group(one, 0, NAMES)]
+        hosts = sum(one.hosts for one in groups)
+        until = min(one.until for one in groups)
+        when = show_moment(until, now)
+        again = f"{_resume(status, config)} tries again"
+        first = "" if hosts == 1 else "the first "
+        detail = f"{_name_hosts(names, hosts)}: parked, {first}until {when}; {again}"
+        yield Blocker("waits", cause, sum(one.urls for one in groups), detail, until)
+
+
 def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
     held = status.over_limit
@@ -183,12 +202,18 @@ def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
 
 
 def _pauses(
-    state: StateReader, requests: _Requests, config: PolitenessConfig, now: float
+    state: StateReader,
+    status: Status,
+    requests: _Requests,
+    config: PolitenessConfig,
+    now: float,
 ) -> Iterator[Blocker]:
     """Hosts whose next request is later than in a crawl that is at work anyway."""
     longest = max(config.wait, config.max_wait)  # between two requests
     alike: dict[tuple[WaitState, str], list[HostGroup]] = {}
     for group in state.host_groups(now):
+        if group.parked and status.pid is None:
+            continue  # `_left_parked` has it, due or not
         alike.setdefault((group.state, group.cause), []).append(group)
     for (how, cause), groups in alike.items():
         names = [

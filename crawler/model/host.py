@@ -54,7 +54,7 @@ class Waiting(Struct, frozen=True):
 
     state: WaitState
     cause: str
-    """429, 503, timeout, robots.txt unavailable, Crawl-delay, or an `error_code`."""
+    """429, 503, timeout, robots.txt answered 503, Crawl-delay, or an `error_code`."""
     hosts: int
     urls: int
     due_s: float

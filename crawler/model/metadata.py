@@ -11,6 +11,7 @@ from math import inf
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
 ROBOTS_TXT = "robots"
 """By origin: its robots.txt (`policy/robots_cache.py`)."""
@@ -91,6 +92,8 @@ CLOCKS = "clocks"
 Moments in a state are by the crawl's own clock, which is never set
 (`engine/steady_clock.py`). The system's clock may be, so both are kept together.
 """
+RUNS = "runs"
+"""Under "": when the last run began, and those before it, as `note_start` puts it."""
 REQUESTS = "extraction"
 """The fingerprint of the requests that the stored responses answered, under "".
 
@@ -136,6 +139,7 @@ PER_CRAWL = (
     REOPENED,
     NEEDS_JAVASCRIPT,
     EXTERNAL,
+    RUNS,
 )
 """Kinds of metadata that a recrawl clears."""
 
@@ -190,6 +194,41 @@ def saved_at(metadata: Readable) -> float | None:
     """
     clocks = _clocks(metadata)
     return None if clocks is None else clocks[1]
+
+
+class Runs(Struct, frozen=True, array_like=True):
+    """The runs of a crawl, by the system's clock."""
+
+    started: float
+    """When the last one began, seconds since the epoch."""
+    before: int = 0
+    """How many were before it."""
+    seconds_before: float = 0.0
+    """How long these took."""
+
+
+def note_start(metadata: KeyValue, now: float) -> None:
+    """Note that a run begins; call it before the clocks are saved.
+
+    The run before it ended with its last commit: it may have been killed.
+    """
+    runs, ended = read_runs(metadata), saved_at(metadata)
+    new = Runs(now)
+    if runs is not None:
+        took = max(0.0, (ended or runs.started) - runs.started)
+        new = Runs(now, runs.before + 1, runs.seconds_before + took)
+    metadata.set(RUNS, "", msgspec.msgpack.encode(new))
+
+
+def read_runs(metadata: Readable) -> Runs | None:
+    """The runs of the crawl; None in a state that does not tell."""
+    encoded = metadata.get(RUNS, "")
+    if encoded is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(encoded, type=Runs)
+    except msgspec.DecodeError:
+        return None
 
 
 def _clocks(metadata: Readable) -> tuple[float, float] | None:

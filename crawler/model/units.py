@@ -8,6 +8,7 @@ ms, s, m, h and d: `90`, `1.5s`, `2h30m`.
 from __future__ import annotations
 
 import re
+import time
 from typing import Annotated
 
 from msgspec import Meta
@@ -105,3 +106,13 @@ def show_seconds(number: float) -> str:
     if days:
         return f"{days} d {hours:02}:{minutes:02}"
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def show_moment(at: float, now: float) -> str:
+    """A time of day, with the date if that is not the one of `now`.
+
+    Both are seconds since the epoch.
+    """
+    moment = time.localtime(at)
+    same_day = moment[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S", moment)

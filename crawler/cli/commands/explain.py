@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from crawler.cli.terminal.formatting import echo_json, printable
+from crawler.cli.terminal.formatting import counted, echo_json, printable
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
@@ -124,8 +124,9 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
         return
     yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
     if (usage := host.usage).seconds:
-        spent = f"{show_bytes(usage.wire_bytes)}, {show_seconds(usage.seconds)}"
-        yield "usage", f"{usage.pages:,} pages, {spent}"
+        busy = f"{show_seconds(usage.seconds)} of requests and the pauses after them"
+        received = show_bytes(usage.wire_bytes)
+        yield "usage", f"{counted(usage.pages, 'page')}, {received}, {busy}"
     if found.ahead is not None:
         yield "ahead", f"{found.ahead:,} URLs of this host"
     if found.next_allowed_at is not None:

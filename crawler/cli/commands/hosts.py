@@ -14,7 +14,7 @@ from crawler.inspect.state import open_state
 from crawler.model.metadata import clock_shift
 from crawler.model.units import show_bytes, show_seconds
 
-COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
+COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "busy", "next", "failing")
 
 
 @click.command("hosts")
@@ -24,7 +24,13 @@ COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
 def command(folder: str, limit: int | None, as_json: bool) -> None:
-    """List the hosts of the crawl in DIR (default: here), the busiest first."""
+    """List the hosts of the crawl in DIR (default: here), the busiest first.
+
+    Columns: URLs queued, fetched, failed and skipped; bytes of bodies; busy, the time
+    of its requests and of the pauses that politeness demands after them, which
+    --max-time-per-host limits; next, when its next request is due; failing, what its
+    last requests failed with, and until when the host is parked.
+    """
     with open_state(Path(folder)) as (state, _config):
         now = time.time()
         now -= clock_shift(state, now)
@@ -47,8 +53,11 @@ def _row(host: HostSummary) -> str:
         show_bytes(host.wire_bytes),
         show_seconds(host.seconds),
         "-" if host.next_in is None else f"in {show_seconds(host.next_in)}",
+        host.failing or "-",
     )
 
 
 def _line(host: str, *columns: str) -> str:
-    return f"{host:<40}" + "".join(f" {column:>9}" for column in columns)
+    *numbers, failing = columns
+    row = f"{host:<40}" + "".join(f" {column:>9}" for column in numbers)
+    return f"{row}  {failing}"

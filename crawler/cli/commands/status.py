@@ -11,6 +11,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
+from crawler.cli.failed_crawl import failure_of_crawl, is_part
 from crawler.cli.terminal.formatting import (
     counted,
     echo_json,
@@ -30,8 +31,9 @@ from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import Config, from_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
+from crawler.model.reasons import retry_command
 from crawler.model.resume_command import limit_reached, resume_command
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import show_bytes, show_moment, show_seconds
 from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
 
@@ -145,6 +147,9 @@ def size_of(files: list[Path]) -> int:
 def _as_json(
     folder: str, status: Status, records: list[Path], speed: Speed | None
 ) -> dict[str, Any]:
+    ended = status.saved_at if status.pid is None else None
+    ended_as = {**status.reasons["error"], **status.reasons["skip"]}
+    runs, took, whole = status.runs, status.last_run_s, status.all_runs_s
     return {
         "dir": folder,
         "state": status.state,
@@ -155,6 +160,21 @@ def _as_json(
         "bytes": status.received_bytes,
         "hosts": status.hosts,
         "hosts_waiting": status.hosts_waiting,
+        "failure": failure_of_crawl(folder, status) or None,
+        "ended_at": None if ended is None else datetime.fromtimestamp(ended, UTC),
+        "runs": None if runs is None else runs.before + 1,
+        "last_run_s": None if took is None else round(took, 3),
+        "all_runs_s": None if whole is None else round(whole, 3),
+        "parked": [
+            {
+                "cause": one.cause,
+                "hosts": one.hosts,
+                "urls": one.urls,
+                "until": datetime.fromtimestamp(one.until, UTC),
+            }
+            for one in status.parked
+        ],
+        "retry_command": retry_command(folder, ended_as)[1] or None,
         "retries": status.retries,
         "next_retry_at": status.next_retry
         and datetime.fromtimestamp(status.next_retry, UTC),
@@ -184,6 +204,8 @@ def _as_text(
     when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M:%S")
     yield f"{folder}: {headline(folder, status)}"
     yield f"  started  {when}, {show_seconds(max(0, now - started))} ago"
+    if ended := ended_text(status, now):
+        yield f"  ended    {ended}"
     done = (f"{name} {counts[state]:,}" for state, name in NAMES if counts[state])
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
@@ -212,6 +234,13 @@ def _as_text(
                 f"{code} {number:,}" for code, number in status.reasons[name].items()
             )
             yield f"  {title:<7}  {', '.join(rows)}"
+    ended_as = {**status.reasons["error"], **status.reasons["skip"]}
+    may_pass, retry = retry_command(folder, ended_as)
+    if may_pass and status.pid is None and not is_part(folder):
+        urls = counted(may_pass, "URL")
+        yield f"  retry    {urls} failed for a reason that may pass: {retry}"
+    for text in parked_texts(status, now):
+        yield f"  parked   {text}; {next_command(folder, status)} tries again"
     if status.hosts_waiting:
         yield f"  hosts    {status.hosts:,}; the longest queues:"
         for host in status.hosts_waiting:
@@ -233,12 +262,40 @@ NAMES: tuple[tuple[State, str], ...] = (
 )
 
 
+def ended_text(status: Status, now: float) -> str:
+    """When a crawl ended that no process works on, and how long it ran.
+
+    `now`: seconds since the epoch. "" where that is not known.
+    """
+    if status.pid is not None or status.saved_at is None:
+        return ""
+    ended, runs = status.saved_at, status.runs
+    text = f"{show_moment(ended, now)}, {show_seconds(max(0, now - ended))} ago"
+    if runs is None or status.last_run_s is None or status.all_runs_s is None:
+        return text
+    text += f", after {show_seconds(status.last_run_s)}"
+    if runs.before:
+        whole = show_seconds(status.all_runs_s)
+        text += f" (the last of {runs.before + 1} runs, {whole} in all)"
+    return text
+
+
+def parked_texts(status: Status, now: float) -> Iterator[str]:
+    """The hosts that a crawl has left behind: how many, why and until when."""
+    for group in status.parked:
+        hosts, urls = counted(group.hosts, "host"), counted(group.urls, "URL")
+        first = "" if group.hosts == 1 else "the first "
+        until = f"{first}until {show_moment(group.until, now)}"
+        yield f"{hosts} with {urls}: {group.cause}, {until}"
+
+
 def headline(folder: str, status: Status) -> str:
     state = status.state
     if state == "running":
         return f"running, process {status.pid or 'unknown'}"
     if state != "stopped":
-        return "finished"
+        failure = failure_of_crawl(folder, status)
+        return failure[:1].lower() + failure[1:] or "finished"
     limits = from_json(status.run.config.encode()).limits
     limit = limit_reached(limits, status.counts["page"], status.received_bytes)
     left = counted(status.counts["queued"], "URL")

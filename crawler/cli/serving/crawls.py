@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.cli.commands.status import recent_files
+from crawler.cli.failed_crawl import failure_of_crawl
 from crawler.frontier.sqlite.database import STATE_FOLDER, holds_crawl
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.inspect.recent import Recent, read_recent
@@ -46,6 +47,8 @@ class CrawlView(Struct, frozen=True):
     """Requests by status or `error_code`."""
     saved_at: float | None
     """The last commit, seconds since the epoch; None in an old state."""
+    failure: str
+    """How a crawl that is over has failed; "" if it has not."""
     recent: Recent | None
     """None if its records are in no file."""
 
@@ -136,6 +139,7 @@ def _read(name: str) -> Served:
                 status.waits,
                 request_counts(state),
                 saved_at(state),
+                failure_of_crawl(name, status),
                 _recent(folder, status),
             )
     except UsageError as error:

@@ -109,6 +109,10 @@ _NUMBERS: dict[str, tuple[str, Callable[[CrawlView], float | None]]] = {
         "Whether nothing is left to fetch (1 or 0).",
         lambda view: float(view.status.state == "finished"),
     ),
+    "orbweb_failed": (
+        "Whether the crawl is over and has failed, as its exit code says (1 or 0).",
+        lambda view: float(bool(view.failure)),
+    ),
     "orbweb_start_time_seconds": (
         "When the crawl began, since the epoch.",
         lambda view: began_at(view.status.run.run_id),

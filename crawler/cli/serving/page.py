@@ -9,7 +9,9 @@ from urllib.parse import quote
 from crawler.cli.commands.status import (
     NAMES,
     SILENT_AFTER_S,
+    ended_text,
     headline,
+    parked_texts,
     speed_text,
 )
 from crawler.cli.serving.crawls import CrawlView, NoCrawl, Served
@@ -50,10 +52,11 @@ def _list_row(one: Served) -> Sequence[object]:
     link = tag("a", one.name, href=crawl_path(one.name))
     if isinstance(one, NoCrawl):
         return _list_name(link, one.state, one.message), "", "", "", ""
-    counts, speed, state = one.status.counts, _current_speed(one), one.status.state
+    counts, speed, state = one.status.counts, _current_speed(one), _state(one)
     waits = waiting_text(one.waits, one.at) if state == "running" else ""
+    note = f"waiting: {waits}" if waits else one.failure
     return (
-        _list_name(link, state, f"waiting: {waits}" if waits else ""),
+        _list_name(link, state, note),
         f"{counts['page']:,}",
         f"{counts['error']:,}",
         f"{counts['queued']:,}",
@@ -74,9 +77,14 @@ def crawl_page(one: Served, *, alone: bool = False) -> bytes:
         main = [header, tag("section", tag("p", one.message), id="why")]
         return document(f"{one.name}: orbweb", join(main))
     return document(
-        f"{one.name}: {one.status.state}, orbweb",
+        f"{one.name}: {_state(one)}, orbweb",
         join([_header(one, back), *_sections(one)]),
     )
+
+
+def _state(view: CrawlView) -> str:
+    failed = view.failure.startswith("Failed")
+    return "failed" if failed else view.status.state
 
 
 def _badge(state: str) -> Html:
@@ -85,10 +93,13 @@ def _badge(state: str) -> Html:
 
 def _header(view: CrawlView, back: Sequence[Html]) -> Html:
     status = view.status
-    title = tag("div", tag("h1", view.name), _badge(status.state), cls="title")
+    title = tag("div", tag("h1", view.name), _badge(_state(view)), cls="title")
     lines = [_since(view)]
     if status.state == "stopped":
         lines.insert(0, headline(view.name, status))
+    if view.failure:
+        lines.insert(0, view.failure)
+    lines += (f"parked: {text}" for text in parked_texts(status, time.time()))
     if status.pid is not None and view.recent and view.recent.speed:
         lines.append(speed_text(status, view.recent.speed, time.time()))
     if status.waits.least_s:
@@ -100,8 +111,8 @@ def _since(view: CrawlView) -> str:
     started = began_at(view.status.run.run_id)
     now = time.time()
     text = f"started {_moment(started)}, {show_seconds(max(0, now - started))} ago"
-    if view.saved_at is not None and view.status.pid is None:
-        text += f"; last written {_moment(view.saved_at)}"
+    if ended := ended_text(view.status, now):
+        text += f"; ended {ended}"
     return f"process {view.status.pid}, {text}" if view.status.pid else text
 
 

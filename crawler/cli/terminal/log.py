@@ -156,6 +156,7 @@ class JsonLog:
             "elapsed_s": round(summary.elapsed_s, 3),
             "counts": counts,
             "next_command": summary.next_command,
+            "retry_command": summary.retry_command or None,
             "message": text,
         }
         self._event("finished", _level_of_end(summary), fields)

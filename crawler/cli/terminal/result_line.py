@@ -30,7 +30,9 @@ _FAILURES = {
     9: "Failed, every seed is excluded by robots.txt or by the scope",
     10: "Failed, the seeds led to no page",
 }
-"""By exit code; see `exit_status.py`."""
+"""By exit code; see `engine/exit_status.py`."""
+_OF_SEEDS = (4, 5, 6, 10)
+"""Those of which the message of a seed is the cause."""
 
 _CHANGES = ("new", "changed", "unchanged")
 _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
@@ -40,9 +42,11 @@ _ALWAYS_SHOWN = ("page", "image", "error")
 def result_line(summary: Summary, config: Config) -> str:
     """The line."""
     took = show_seconds(summary.elapsed_s)
+    following = _next(summary, config)
     return (
         f"{_ending(summary, config)}: {_numbers(summary)} in {took}. "
-        f"{_records(config)}{_mirror(summary)}Next: {_next(summary, config)}"
+        f"{_records(config)}{_mirror(summary)}{_retry(summary, following)}"
+        f"Next: {following}"
     )
 
 
@@ -86,15 +90,24 @@ def _javascript_warning(config: Config) -> str:
     )
 
 
-def _ending(summary: Summary, config: Config) -> str:
-    ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
-    if summary.exit_code == 9 and config.records.only_keep:
-        ending = "Failed, nothing was kept"
-    why = summary.seed_error or summary.last_error
-    if summary.exit_code in (4, 5, 6, 10) and why:
+def failure_text(exit_code: int, config: Config, why: str) -> str:
+    """The failure that an exit code stands for; "" if it stands for none.
+
+    `why`: the message of the last seed that failed, or "".
+    """
+    if exit_code == 9 and config.records.only_keep:
+        return "Failed, nothing was kept"
+    text = _FAILURES.get(exit_code, "")
+    if exit_code in _OF_SEEDS and why:
         # Robots.txt is asked for first, so an unreachable host fails there.
-        ending += f" ({why.removeprefix('robots.txt: ')})"
-    return ending
+        text += f" ({why.removeprefix('robots.txt: ')})"
+    return text
+
+
+def _ending(summary: Summary, config: Config) -> str:
+    why = summary.seed_error or summary.last_error
+    failure = failure_text(summary.exit_code, config, why)
+    return failure or _FINISH_REASONS[summary.finish_reason]
 
 
 def _numbers(summary: Summary) -> str:
@@ -157,6 +170,14 @@ def _mirror(summary: Summary) -> str:
     return f"Open {summary.mirror} to read it offline. " if summary.mirror else ""
 
 
+def _retry(summary: Summary, following: str) -> str:
+    """What tries URLs again that have failed, beside what goes on with the others."""
+    if not summary.may_pass or following == summary.retry_command:
+        return ""
+    urls = counted(summary.may_pass, "URL")
+    return f"{urls} failed for a reason that may pass: {summary.retry_command}. "
+
+
 def _next(summary: Summary, config: Config) -> str:
     if summary.next_command:
         return summary.next_command
@@ -164,6 +185,8 @@ def _next(summary: Summary, config: Config) -> str:
     if summary.exit_code == 9 and config.seeds:  # the rule that excludes it
         seed, folder = shlex.quote(config.seeds[0]), shlex.quote(config.dir)
         return f"orbweb explain {seed} {folder}"
+    if fetched and summary.retry_command:
+        return summary.retry_command
     if not fetched and config.seeds:  # the first seed shows why
         return f"orbweb fetch {shlex.quote(config.seeds[0])}"
     return f"orbweb status {shlex.quote(config.dir)}"

@@ -13,7 +13,7 @@ from crawler.frontier.sqlite.database import (
     first_column,
     translate_sqlite_errors,
 )
-from crawler.frontier.store import Content, Run
+from crawler.frontier.store import Content, Run, State
 
 RUN = "SELECT run_id, config, seq, previous_run_id FROM run"
 
@@ -96,3 +96,12 @@ def changes_in(counts: Counter[str]) -> dict[str, int]:
         if code and state not in ("error", "skip"):
             changes[code] += count
     return {how: n for how, n in changes.items() if n}
+
+
+def codes_in(counts: Counter[str], state: State) -> dict[str, int]:
+    """Those of the codes with which URLs ended in one state, the largest first."""
+    return {
+        name.removeprefix(f"{state} "): n
+        for name, n in counts.most_common()
+        if n and name.startswith(f"{state} ")
+    }

@@ -21,7 +21,7 @@ from crawler.frontier.sqlite.database import (
     translate,
 )
 from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
-from crawler.frontier.sqlite.ledger import RUN, changes_in
+from crawler.frontier.sqlite.ledger import RUN, changes_in, codes_in
 from crawler.frontier.sqlite.link_rows import read_links
 from crawler.frontier.sqlite.pending_updates import MISSING
 from crawler.frontier.sqlite.seen_set import SeenSet
@@ -148,7 +148,10 @@ class SqliteStateReader:
             received_bytes=self.received_bytes(),
             retries=retries,
             next_retry=next_retry,
-            reasons={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
+            reasons={
+                "error": codes_in(counts, "error"),
+                "skip": codes_in(counts, "skip"),
+            },
             changes=changes_in(counts),
             queued_images=images,
         )
@@ -291,14 +294,6 @@ class SqliteStateReader:
         query = "SELECT path, url FROM content WHERE url = ?"
         row = self._db.execute(query, (url,)).fetchone()
         return None if row is None else Content(*row)
-
-
-def _codes(counts: Counter[str], state: State) -> dict[str, int]:
-    return {
-        name.removeprefix(f"{state} "): n
-        for name, n in counts.most_common()
-        if n and name.startswith(f"{state} ")
-    }
 
 
 def _host(row: Sequence[Any], ended: dict[State, int] | None = None) -> HostInfo:

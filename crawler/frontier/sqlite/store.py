@@ -26,7 +26,7 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.host_table import SqliteHostTable
 from crawler.frontier.sqlite.incoming import IncomingUrls
 from crawler.frontier.sqlite.leases import Leases
-from crawler.frontier.sqlite.ledger import SqliteLedger, changes_in
+from crawler.frontier.sqlite.ledger import SqliteLedger, changes_in, codes_in
 from crawler.frontier.sqlite.lockfile import LOCK_NAME
 from crawler.frontier.sqlite.private_folder import open_private_folder
 from crawler.frontier.sqlite.seen_set import MAX_UNMERGED
@@ -127,6 +127,12 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
 
     def changes(self) -> dict[str, int]:
         return changes_in(self._counts)
+
+    def codes(self) -> dict[str, int]:
+        return {
+            **codes_in(self._counts, "error"),
+            **codes_in(self._counts, "skip"),
+        }
 
     @translate_sqlite_errors
     def commit(self) -> None:

@@ -14,11 +14,15 @@ import pytest
 
 from crawler.cli import run
 from crawler.cli.commands.status import began_at, read_speed, reason_lines
+from crawler.cli.serving.crawls import Crawls
+from crawler.cli.serving.metrics import render
+from crawler.cli.serving.page import list_page
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import Blocker
 from crawler.model.config import Config, to_json
+from crawler.model.metadata import note_start, save_clocks
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import PageRecord, RunRecord
 from crawler.output.compression import packer
@@ -184,3 +188,45 @@ def test_pages_over_the_limit_are_not_waited_for(
     (line,) = (one for one in capsys.readouterr().out.splitlines() if "limit_pa" in one)
     assert line.split()[:2] == ["limit_pages", "2"]
     store.close()
+
+
+def ended(folder: Path, started: float, took: float) -> None:
+    """A run of a crawl whose only seed is not there."""
+    with closing(SqliteStore(folder / "state")) as store:
+        if store.run() is None:
+            store.set_run(Run(ULID, to_json(Config(dir=str(folder))).decode(), 3))
+            store.add([found("1", depth=0)], 0.0)
+            (lease,) = lease_all(store, 0.0)
+            store.finish(lease, "error", "status_4xx", "404 Not Found")
+        note_start(store, started)
+        save_clocks(store, started + took, started + took)
+        store.commit()
+
+
+def test_a_crawl_that_has_failed_says_so(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    ended(tmp_path, time.time() - 100, 40)
+    assert run(["status", str(tmp_path)]) == 0
+    failed = "ailed, the seeds led to no page (404 Not Found)"
+    assert f"{tmp_path}: f{failed}\n" in capsys.readouterr().out
+    assert run(["status", "--json", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["failure"] == f"F{failed}"
+    view = Crawls([str(tmp_path)]).all()
+    assert f"F{failed}".encode() in list_page(view)
+    assert b"state failed" in list_page(view)
+    metrics, _ = render(view, "", 1)
+    assert b"orbweb_failed{" in metrics
+    assert b"orbweb_failed 0" not in metrics
+
+
+def test_when_a_crawl_ended_and_how_long_it_ran(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    now = time.time()
+    ended(tmp_path, now - 7200, 60)
+    assert run(["status", str(tmp_path)]) == 0
+    assert "ago, after 1:00\n" in capsys.readouterr().out
+    ended(tmp_path, now - 3600, 20)
+    assert run(["status", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert ", after 20 s (the last of 2 runs, 1:20 in all)\n" in shown
+    assert run(["status", "--json", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["runs"], found["last_run_s"], found["all_runs_s"]) == (2, 20.0, 80.0)

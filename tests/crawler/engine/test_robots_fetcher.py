@@ -139,7 +139,7 @@ def test_5xx_and_429_defer_for_as_long_as_they_last(status):
         assert fetched.record.policy == "deferred"
         assert fetched.deferred
         assert fetched.feedback(7.0) == HostFeedback(
-            7.0, "failed", failure_code="robots_unavailable"
+            7.0, "failed", failure_code=f"robots_{status}"
         )
         assert not subject.is_cached(URL)
     assert not subject.fetch(URL).deferred

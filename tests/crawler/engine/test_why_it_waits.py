@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 import hub
+from crawler.cli import run
 from crawler.cli.terminal.formatting import estimate, waiting_text
 from crawler.cli.terminal.result_line import result_line
 from crawler.engine.builder import Crawl, open_crawl
+from crawler.inspect.explain import explain
+from crawler.inspect.hosts import summarise
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
@@ -20,6 +23,7 @@ from crawler.model.config import Config
 from crawler.model.host import Waits
 from crawler.model.metadata import SILENT_HOSTS
 from crawler.model.policy_config import LimitsConfig, PolitenessConfig
+from crawler.model.units import show_moment
 from tests.helpers.simulated_hosts import CONNECT_TIMEOUT_S, Host, World
 
 PARKED_AFTER_S = 63.0
@@ -130,7 +134,7 @@ def _bound(hosts: list[Host], refusing: list[Host]) -> float:
     [
         ({"dead": "silent", "dead_from": 0.0}, "connection timeout"),
         ({"dead": "servfail", "dead_from": 0.0}, "dns_servfail"),
-        ({"robots_status": 503}, "robots.txt unavailable"),
+        ({"robots_status": 503}, "robots.txt answered 503"),
     ],
 )
 def test_a_host_that_can_not_be_reached_is_named_with_the_cause(
@@ -262,3 +266,57 @@ def test_a_host_that_only_waits_is_in_the_table_of_hosts(clock, tmp_path):
     names = {host.name for host in (parked, busy)}
     assert [shown for shown in watcher.tables[2:25] if not names <= shown] == []
     assert [s for s in watcher.tables[2:15] if "retried.example" not in s] == []
+
+
+def test_a_crawl_that_has_ended_names_its_parked_hosts(clock, tmp_path, capsys):
+    hosts = [Host(f"h{n}.example") for n in range(9)]
+    for host in hosts[:4]:
+        host.robots_status = 429
+    _, line = watched(hosts, tmp_path, clock)
+    assert "4 URLs left, 4 of them on 4 parked hosts (robots.txt answered 429)" in line
+    for later in (0.0, 9e5):  # also when the time of all of them is over
+        now = clock() + later
+        status = read_status(tmp_path / "state", now)
+        assert status is not None
+        (group,) = status.parked
+        assert (group.hosts, group.urls, group.cause) == (
+            4, 4, "robots.txt answered 429",
+        )  # fmt: skip
+        with open_state(tmp_path) as (state, config):
+            found = why_waiting(state, status, config, now)
+            answer = explain(state, config, hosts[0].urls[0], now).answer
+            failing = [summarise(host, now).failing for host in state.hosts()]
+        (parked,) = (one for one in found if one.reason == group.cause)
+        assert parked.urls == 4
+        when = show_moment(group.until, now)
+        assert f"and 1 more: parked, the first until {when}" in parked.detail
+        assert parked.detail.endswith(f"; orbweb resume {tmp_path} tries again")
+        assert "is parked (robots.txt answered 429), next request" in answer
+        assert sum("429, parked until" in one for one in failing) == 4
+        assert failing.count("") == 5
+    assert run(["status", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "parked   4 hosts with 4 URLs: robots.txt answered 429, the first" in shown
+
+
+def test_urls_whose_attempts_are_used_up_have_a_command(clock, tmp_path, capsys):
+    """As docs/many-sites.md has it: hosts with a URL each end as errors."""
+    hosts = [Host(f"h{n}.example") for n in range(4)]
+    hosts[0].refuses_always = 429, None
+    hosts[1].dead = "refused"
+    _, line = watched(hosts, tmp_path, clock)
+    command = f"orbweb retry {tmp_path} --code rate_limited,connect_refused"
+    assert line.startswith("Finished: ")
+    assert line.endswith(f"Next: {command}")
+    assert run(["status", str(tmp_path)]) == 0
+    text = f"retry    2 URLs failed for a reason that may pass: {command}\n"
+    assert text in capsys.readouterr().out
+
+
+def test_what_is_left_and_what_failed_both_have_a_command(clock, tmp_path):
+    hosts = [Host("a.example"), Host("b.example"), Host("c.example")]
+    hosts[0].robots_status = 503
+    hosts[1].refuses_always = 429, None
+    _, line = watched(hosts, tmp_path, clock)
+    retry = f"1 URL failed for a reason that may pass: orbweb retry {tmp_path} --code"
+    assert f"{retry} rate_limited. Next: orbweb resume {tmp_path}" in line

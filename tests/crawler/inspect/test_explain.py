@@ -124,7 +124,7 @@ def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
     )
     open_crawl(config, mode="new").run()
     answer = look_up(tmp_path, broken.url("/x"), 0.0).answer
-    parked = f"queued: 127.0.0.1:{broken.port} is parked (robots.txt unavailable), "
+    parked = f"queued: 127.0.0.1:{broken.port} is parked (robots.txt answered 503), "
     assert answer.startswith(f"{parked}next request in ")
     site.stop()
     broken.stop()
