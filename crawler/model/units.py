@@ -8,7 +8,6 @@ ms, s, m, h and d: `90`, `1.5s`, `2h30m`.
 from __future__ import annotations
 
 import re
-import time
 from typing import Annotated
 
 from msgspec import Meta
@@ -113,6 +112,8 @@ def show_moment(at: float, now: float) -> str:
 
     Both are seconds since the epoch.
     """
-    moment = time.localtime(at)
-    same_day = moment[:3] == time.localtime(now)[:3]
-    return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S", moment)
+    from datetime import datetime  # for few commands
+
+    moment = datetime.fromtimestamp(at)
+    same_day = moment.date() == datetime.fromtimestamp(now).date()
+    return moment.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
