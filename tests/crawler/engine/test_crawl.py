@@ -213,7 +213,7 @@ def test_robots_txt_that_stays_broken_parks_the_host(serve, tmp_path):
     assert (summary.exit_code, summary.finish_reason) == (75, "parked")
     (parked,) = summary.parked
     assert (parked.failure_code, parked.hosts, parked.urls) == (
-        "robots_unavailable",
+        "robots_503",
         1,
         1,
     )
