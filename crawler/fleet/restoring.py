@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path, PurePath
 
 from crawler.fleet.snapshots import Snapshot, SnapshotStore
-from crawler.frontier.sqlite.database import FILE_NAME, shard_folder, translate
+from crawler.frontier.sqlite.database import FILE_NAME, shard_folder
 from crawler.frontier.sqlite.private_folder import (
     create_private_file,
     open_private_folder,
 )
+from crawler.frontier.sqlite.shard_copy import tell_all_senders
 from crawler.model.errors import StateError
 from crawler.output.compression import damage, open_unpacked
 from crawler.output.sink import refused
@@ -31,11 +30,6 @@ from crawler.workspace.paths import state_folder
 _NEW = "restored"
 _DOWNLOADS = 8
 """Pictures that are fetched at once."""
-_INBOX = """
-WITH RECURSIVE shards (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM shards WHERE n < ?)
-INSERT OR IGNORE INTO inbox (shard, epoch, number)
-SELECT n, 0, 0 FROM shards WHERE n <> ?
-"""
 
 
 def restore(store: SnapshotStore, folder: Path, shard: int) -> Snapshot | None:
@@ -55,14 +49,6 @@ def restore(store: SnapshotStore, folder: Path, shard: int) -> Snapshot | None:
     except OSError as error:
         raise refused(error, error.filename or folder) from error
     return snapshot
-
-
-def tell_all_senders(db: sqlite3.Connection, shard: int, shards: int) -> None:
-    """Let a shard tell all senders what it has, also those that it does not know.
-
-    So they learn that it has gone back in time (`server_carrier.py`).
-    """
-    db.execute(_INBOX, (shards - 1, shard))
 
 
 def _restore_files(store: SnapshotStore, folder: Path, shard: int) -> None:
@@ -88,11 +74,7 @@ def _restore_state(store: SnapshotStore, snapshot: Snapshot, state: Path) -> Non
     except damages as error:
         raise StateError(f"{store.where}/{snapshot.state} is damaged") from error
     packed.unlink()
-    try:
-        with closing(sqlite3.connect(new, isolation_level=None)) as db:
-            tell_all_senders(db, snapshot.shard, snapshot.shards)
-    except sqlite3.Error as error:
-        raise translate(error, str(new)) from error
+    tell_all_senders(new, snapshot.shard, snapshot.shards)
     with new.open("rb") as written:
         os.fsync(written.fileno())
     os.replace(new, state / FILE_NAME)

@@ -1,9 +1,8 @@
 """Takes a snapshot of a shard, while its process goes on with it.
 
-SQLite copies the state as of one commit, over a connection of its own: with a log
-(WAL) that waits for no commit, and no commit waits for it. Of files that grow at their
-end, what that commit knows is taken, and only what has come since the snapshot before.
-Pictures and bodies are files that never change.
+The state is copied as of one commit (`frontier/sqlite/shard_copy.py`). Of files that
+grow at their end, what that commit knows is taken, and only what has come since the
+snapshot before. Pictures and bodies are files that never change.
 
 Nothing here switches: it runs in a thread of the parent, which does not crawl.
 """
@@ -12,15 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from crawler.engine.archiving import POSITION as WARC
@@ -34,8 +30,9 @@ from crawler.fleet.snapshots import (
     pieces_to_keep,
 )
 from crawler.frontier.mail import Mark
-from crawler.frontier.sqlite.database import FILE_NAME, sync_commits, translate
+from crawler.frontier.sqlite.database import FILE_NAME, sync_commits
 from crawler.frontier.sqlite.private_folder import create_private_file
+from crawler.frontier.sqlite.shard_copy import ShardState, copy_state, read_state
 from crawler.model.config import Config
 from crawler.model.errors import StateError
 from crawler.output.compression import packer
@@ -66,15 +63,6 @@ class Taken(Struct, frozen=True):
     taken_at: float
     marks: Mapping[int, Mark]
     """By sender: the last message that was taken."""
-
-
-class _State(Struct, frozen=True):
-    """What the copy of a state tells."""
-
-    epoch: int
-    marks: dict[int, Mark]
-    positions: dict[str, Any]
-    """By sink."""
 
 
 class SnapshotTaker:
@@ -115,7 +103,7 @@ class SnapshotTaker:
             self._last[shard] = self._store.newest(shard)
         before, taken_at = self._last[shard], self._clock()
         try:
-            state = _copied(folder / FILE_NAME, copy)
+            state = copy_state(folder / FILE_NAME, copy)
             if state is None:
                 return None
             _refuse_older(shard, state.epoch, before)
@@ -150,8 +138,7 @@ class SnapshotTaker:
         gone back to a time before that.
         """
         folder = state_folder(shard_config(self._config, shard, self._shards).dir)
-        with closing(_opened(folder / FILE_NAME, "mode=ro")) as db:
-            state = _read(db)
+        state = read_state(folder / FILE_NAME)
         self._last[shard] = self._store.newest(shard)
         if state is not None:
             _refuse_older(shard, state.epoch, self._last[shard])
@@ -172,7 +159,7 @@ class SnapshotTaker:
     # Files that grow at their end
 
     def _streams(
-        self, config: Config, state: _State, before: Snapshot | None, name: str
+        self, config: Config, state: ShardState, before: Snapshot | None, name: str
     ) -> tuple[Stream, ...]:
         known = {one.path: one.pieces for one in before.streams} if before else {}
         made, count = [], 0
@@ -243,39 +230,6 @@ def _refuse_older(shard: int, epoch: int, newest: Snapshot | None) -> None:
         f"another machine has run shard {shard} of the crawl from a snapshot, while "
         "this one was away; the folder is behind, and must not be used any more"
     )
-
-
-def _copied(path: Path, copy: Path) -> _State | None:
-    """Copy a state as of its last commit, and read the copy; None without a run."""
-    copy.unlink(missing_ok=True)
-    create_private_file(copy)
-    try:
-        with (
-            closing(_opened(path, "mode=ro")) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            target.execute("PRAGMA synchronous = OFF")
-            source.backup(target)
-        with closing(_opened(copy, "immutable=1")) as db:
-            return _read(db)
-    except sqlite3.Error as error:
-        raise translate(error, str(path)) from error
-
-
-def _opened(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
-
-
-def _read(db: sqlite3.Connection) -> _State | None:
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    if "shard" not in tables or not db.execute("SELECT 1 FROM run").fetchone():
-        return None
-    (epoch,) = db.execute("SELECT epoch FROM shard").fetchone()
-    inbox = db.execute("SELECT shard, epoch, number FROM inbox")
-    marks = {shard: Mark(*mark) for shard, *mark in inbox}
-    sinks = db.execute("SELECT name, position FROM sink")
-    positions = {name: msgspec.msgpack.decode(one) for name, one in sinks}
-    return _State(epoch, marks, positions)
 
 
 def _grown_files(

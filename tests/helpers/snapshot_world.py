@@ -18,12 +18,12 @@ from typing import Any
 import hub
 from crawler.fleet.exchange_server import ExchangeDown, LeaseLost
 from crawler.fleet.machine import LEASE_S
-from crawler.fleet.restoring import tell_all_senders
 from crawler.fleet.server_carrier import ServerCarrier
 from crawler.fleet.snapshot_schedule import SnapshotSchedule
 from crawler.fleet.snapshot_taker import Taken
 from crawler.fleet.takeover import Takeovers
 from crawler.frontier.mail import Mark
+from crawler.frontier.sqlite.shard_copy import tell_all_senders
 from crawler.model.errors import StateError
 from crawler.output.objects.bucket import StorageError
 from tests.helpers.machine_world import (
@@ -168,9 +168,7 @@ class SnapshotBox(Box):
             return
         place.mkdir(exist_ok=True)
         (place / "frontier.sqlite3").write_bytes(state)
-        database = sqlite3.connect(place / "frontier.sqlite3", isolation_level=None)
-        with closing(database) as db:
-            tell_all_senders(db, shard, SHARDS)
+        tell_all_senders(place / "frontier.sqlite3", shard, SHARDS)
 
     def _snapshot(self, shard: int, may_publish: Callable[[], None]) -> Taken | None:
         found = [
