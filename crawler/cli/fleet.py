@@ -211,7 +211,7 @@ def _made_of_all(
 ) -> Summary:
     """Make what is one of all shards: a WACZ file, a mirror. The summary with these."""
     if config.warc.wacz:
-        from crawler.engine.packing import pack_archive
+        from crawler.engine.archive.packing import pack_archive
 
         pack_archive(config, time.time(), is_wanted)
     if config.bodies.mirror and is_wanted():

@@ -393,7 +393,7 @@ def opened_look(config: Config) -> Iterator[Look]:
     if not config.images.are_decoded:
         yield lambda *_: (None, None)
         return
-    from crawler.engine.looking import Looking
+    from crawler.engine.images.looking import Looking
 
     with closing(Looking(config.images, config.extract_processes)) as looking:
         yield looking.look

@@ -42,7 +42,7 @@ from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
-    from crawler.engine.image_places import ImagePlaces
+    from crawler.engine.images.wanted import ImagePlaces
     from crawler.extract.references.requisites import Requisite
 
 Refused = Callable[[Candidate, Skip], tuple[Skip | None, Destination]]
@@ -95,7 +95,7 @@ class CandidateBuilder:
         self._images = config.images
         self._places: ImagePlaces | None = None
         if config.images.min_width or config.images.are_named_by_page:
-            from crawler.engine.image_places import ImagePlaces  # few crawls want it
+            from crawler.engine.images.wanted import ImagePlaces
 
             self._places = ImagePlaces(config.images)
         self._fetch_styles = config.bodies.mirror or (
@@ -236,7 +236,7 @@ class CandidateBuilder:
         self, lease: Lease, page: Page, noimageai: Skip | None
     ) -> tuple[list[Discovered], Container[str]]:
         """The images of a page, of each picture one version; the URLs of the others."""
-        from crawler.engine.versions import chosen_images, next_versions
+        from crawler.engine.images.versions import chosen_images, next_versions
         from crawler.policy.kept_images import is_too_small
 
         chosen, versions, thumbnails, left_out = chosen_images(page, self._images)

@@ -6,7 +6,7 @@ The order makes the promise. For a batch of outcomes:
    transaction,
 2. images and saved bodies go to their files (the names to a journal first),
 3. the records go to each sink, which is flushed and returns its position; so is the
-   archive of exchanges (`archiving.py`), which has them already,
+   archive of exchanges (`archive/archiving.py`), which has them already,
 4. the store commits: states, new URLs, sequence number and positions in one
    transaction; then the partial files of these URLs are removed (`output/partials.py`).
 
@@ -50,10 +50,10 @@ from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 
 if TYPE_CHECKING:
-    from crawler.engine.image_keeper import ImageKeeper
-    from crawler.engine.kept_thumbnails import KeptThumbnails
-    from crawler.engine.look_groups import LookGroups
-    from crawler.engine.look_index import LookIndex
+    from crawler.engine.images.keeper import ImageKeeper
+    from crawler.engine.images.kept_thumbnails import KeptThumbnails
+    from crawler.engine.images.look_groups import LookGroups
+    from crawler.engine.images.look_index import LookIndex
     from crawler.engine.open_lease import Unfinished
 
 R = TypeVar("R")
@@ -295,7 +295,7 @@ class Committer:
 
     def _keep_image(self, record: ImageRecord, outcome: Outcome) -> None:
         if self._keeper is None:
-            from crawler.engine.image_keeper import ImageKeeper  # with the first image
+            from crawler.engine.images.keeper import ImageKeeper  # with the first image
 
             self._keeper = ImageKeeper(
                 self._store, self._images, self._looks, self._thumbnails
@@ -360,7 +360,9 @@ class Committer:
 
     def _is_recorded(self, sha256: str, path: str) -> bool:
         if path.startswith(f"{THUMBNAILS}/"):
-            from crawler.engine.kept_thumbnails import is_recorded  # after a kill only
+            from crawler.engine.images.kept_thumbnails import (
+                is_recorded,  # after a kill only
+            )
 
             return is_recorded(self._store, path)
         known = self._store.content(sha256)

@@ -55,7 +55,7 @@ class FurtherParts:
         """The WARC files, if there are any; `held` closes them."""
         if not self._config.warc.write:
             return None
-        from crawler.engine.archiving import open_archiving
+        from crawler.engine.archive.archiving import open_archiving
 
         return open_archiving(self._config, run, self._store, events, clock, held)
 
@@ -67,7 +67,7 @@ class FurtherParts:
             uploading.on_warning = environment.events.warning
             steps.append(partial(uploading.finish, environment.sinks))
         if archive is not None and self._config.warc.wacz:
-            from crawler.engine.packing import packer
+            from crawler.engine.archive.packing import packer
 
             clock = environment.clock.wall
             steps.append(packer(self._config, archive.close, clock))
@@ -104,7 +104,7 @@ def make_mirror(
     Returns the URL of its first page; None if it has none, or is not complete. Raises
     OutputError.
     """
-    from crawler.engine.mirroring import MirrorMaker
+    from crawler.engine.archive.mirroring import MirrorMaker
 
     def go_on() -> bool:
         hub.sleep(0)  # for signals and the view

@@ -29,7 +29,7 @@ from crawler.model.http import BodySink, PartialResponse, Response
 from crawler.output.partials import HashedBody, PartialFiles, mapped
 
 if TYPE_CHECKING:
-    from crawler.engine.image_limits import ImageLimits
+    from crawler.engine.images.limits import ImageLimits
     from crawler.output.bodies import Saves
 
 

@@ -52,11 +52,11 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
-    from crawler.engine.image_limits import ImageLimits
-    from crawler.engine.kept_thumbnails import KeptThumbnails
+    from crawler.engine.images.kept_thumbnails import KeptThumbnails
+    from crawler.engine.images.limits import ImageLimits
+    from crawler.engine.images.look_groups import LookGroups
+    from crawler.engine.images.look_index import LookIndex
     from crawler.engine.large_bodies import LargeBodies
-    from crawler.engine.look_groups import LookGroups
-    from crawler.engine.look_index import LookIndex
     from crawler.engine.pending import ReadByPlugins
     from crawler.engine.shard_link import ShardParts
     from crawler.extract.extractor import Extractor
@@ -332,7 +332,9 @@ def kept_pictures(
     """The looks and the thumbnails of a crawl's pictures. Raises UsageError."""
     if not config.images.are_decoded:
         return None, None
-    from crawler.engine.look_groups import opened_looks  # few crawls decode pictures
+    from crawler.engine.images.look_groups import (
+        opened_looks,  # few crawls decode pictures
+    )
 
     return opened_looks(config, store, images, run.run_id)
 
@@ -349,7 +351,7 @@ def _saves(config: Config) -> Saves | None:
 def _image_limits(config: Config) -> ImageLimits | None:
     if not config.images.refuse_some:
         return None
-    from crawler.engine.image_limits import ImageLimits  # most crawls have none
+    from crawler.engine.images.limits import ImageLimits  # most crawls have none
 
     return ImageLimits(config.images)
 
@@ -359,7 +361,9 @@ def _requisites(
 ) -> Requisites:
     if not config.bodies.mirror:
         return lambda *_: ()
-    from crawler.engine.requisites import RequisiteFinder  # only a mirror needs it
+    from crawler.engine.archive.requisites import (
+        RequisiteFinder,  # only a mirror needs it
+    )
 
     return RequisiteFinder(candidates, guard, config.limits.max_links).find
 
@@ -369,7 +373,7 @@ def _index_of_mirror(
 ) -> Callable[[TerminalRecord], None] | None:
     if not config.bodies.mirror:
         return None
-    from crawler.engine.mirror_entries import add_entry
+    from crawler.engine.archive.mirror_entries import add_entry
 
     return partial(add_entry, store)
 

@@ -187,7 +187,7 @@ class Pipeline:
             isinstance(record, ImageRecord) and record.damage is None
         ):
             return outcome
-        from crawler.engine.versions import next_versions
+        from crawler.engine.images.versions import next_versions
         from crawler.policy.kept_images import is_too_small
 
         if isinstance(record, SkipRecord) and is_too_small(record.rule):

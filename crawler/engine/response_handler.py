@@ -65,7 +65,7 @@ SeedEnded = Callable[[Lease, Iterable[Link]], None]
 """What a seed redirects to has come, with its links (`engine/seed_redirects.py`)."""
 
 Requisites = Callable[[Lease, Response, Document, Skip | None], tuple[Discovered, ...]]
-"""What a document needs to be shown, for a mirror (`engine/requisites.py`)."""
+"""What a document needs to be shown, for a mirror (`archive/requisites.py`)."""
 
 Guard = Callable[[str], AbstractContextManager[object]]
 """`with guard(url):` the response of `url` is read (`workspace/crash_guard.py`)."""
@@ -131,7 +131,7 @@ class Reader:
             document = self._extract(lease, response, lease.destination)
         except ImageDecodeFailure as failure:
             if not self._is_no_image(lease, response):
-                from crawler.engine.damaged_images import read_damaged  # few are
+                from crawler.engine.images.damaged import read_damaged  # few are
 
                 tries = self._tries
                 return read_damaged(lease, response, failure, self._images, tries)

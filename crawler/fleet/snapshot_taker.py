@@ -19,7 +19,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crawler.engine.archiving import POSITION as WARC
+from crawler.engine.archive.archiving import POSITION as WARC
 from crawler.fleet.shard_config import shard_config
 from crawler.fleet.snapshots import (
     Piece,

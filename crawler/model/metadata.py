@@ -115,12 +115,12 @@ THUMBNAILS = "thumbnail"
 LOOKS = "look"
 """By the start of a SHA-256: the look of the picture, and its URL.
 
-See `engine/look_index.py`; a look is described in `extract/looks/look.py`.
+See `engine/images/look_index.py`; a look is described in `extract/looks/look.py`.
 """
 BEST_OF_LOOK = "look best"
 """By the start of the SHA-256 of the first picture of a look: the best one that has it.
 
-See `engine/look_groups.py`.
+See `engine/images/look_groups.py`.
 """
 LOOKS_BY_CHUNK = "look bucket"
 """By place and value of 16 bits of a perceptual hash: the pictures that have them.
@@ -128,7 +128,7 @@ LOOKS_BY_CHUNK = "look bucket"
 Where those are many, also by 12 of the other bits.
 """
 MIRROR = "mirror"
-"""By URL: what a mirror needs of its last answer (`engine/mirror_entries.py`)."""
+"""By URL: what a mirror needs of its answer (`engine/archive/mirror_entries.py`)."""
 
 PER_CRAWL = (
     PAGES_OF_TEMPLATE,

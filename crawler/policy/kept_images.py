@@ -6,7 +6,7 @@ kept whatever its minimum.
 
 Icons are refused where they are found, by how the page names them. The others are
 refused by their bytes: by the first of them where those tell
-(`engine/image_limits.py`), so that the rest is not downloaded.
+(`engine/images/limits.py`), so that the rest is not downloaded.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from crawler.engine.looking import Looking
+from crawler.engine.images.looking import Looking
 from crawler.extract.images.formats import FORMATS, read_header
 from crawler.extract.sniff import image_type
 from crawler.model.content_config import ImagesConfig

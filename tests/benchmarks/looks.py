@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.engine.look_index import LookIndex
+from crawler.engine.images.look_index import LookIndex
 from crawler.extract.looks.hashing import look_of, look_task
 from crawler.extract.looks.look import FIELDS, HASH_BYTES, SIZE
 from crawler.frontier.sqlite.store import SqliteStore

@@ -32,7 +32,7 @@ from greenlet import greenlet
 from msgspec.structs import replace
 
 import crawler
-from crawler.engine.archiving import POSITION, Archiving, open_archive
+from crawler.engine.archive.archiving import POSITION, Archiving, open_archive
 from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier

@@ -24,9 +24,9 @@ import time
 from pathlib import Path
 
 from crawler.engine.committer import Committer
-from crawler.engine.kept_thumbnails import KeptThumbnails
-from crawler.engine.look_groups import LookGroups
-from crawler.engine.look_index import LookIndex
+from crawler.engine.images.kept_thumbnails import KeptThumbnails
+from crawler.engine.images.look_groups import LookGroups
+from crawler.engine.images.look_index import LookIndex
 from crawler.engine.revalidation import cached_fields, unmodified_record
 from crawler.engine.stats import Stats
 from crawler.extract.looks.look import HASH_BYTES, SIZE

@@ -87,15 +87,15 @@ def command(
 
 
 def _can_embed() -> bool:
-    from crawler.engine.thumbnails import can_make_thumbnails
+    from crawler.engine.images.thumbnails import can_make_thumbnails
 
     return can_make_thumbnails()
 
 
 def _thumbnails(root: Path, paths: Sequence[str]) -> dict[str, Thumbnail]:
     """The thumbnails of files, as many as there is room for."""
+    from crawler.engine.images.thumbnails import Thumbnails
     from crawler.engine.sandbox.cores import usable_cores
-    from crawler.engine.thumbnails import Thumbnails
     from hub.pool import Pool
 
     if not paths:

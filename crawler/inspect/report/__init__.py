@@ -6,7 +6,7 @@
 
 `gather.py` reads the records once, in batches, and keeps figures of a bounded size: all
 lists have a maximum, named `MAX_`, and the page says where one was reached. Thumbnails
-come from the extraction process (`crawler/engine/thumbnails.py`), since a decoder of
+come from the extraction process (`engine/images/thumbnails.py`), since a decoder of
 pictures is run nowhere else.
 
 Text of the web becomes HTML in one place, `markup.py`, which escapes whatever is not

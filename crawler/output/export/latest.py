@@ -3,7 +3,7 @@
 The last of several records about one URL counts: a recrawl or a retry wrote it again,
 or WARC files hold several responses. With `--dedupe near` a picture has no file if its
 record says so (`path` is null), or if a later record `replaces` it, or the one whose
-bytes it has (`engine/look_groups.py`).
+bytes it has (`engine/images/look_groups.py`).
 """
 
 from __future__ import annotations

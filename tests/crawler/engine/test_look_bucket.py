@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crawler.engine.look_bucket import COLOUR_TOLERANCE, ENTRY, near_entries
+from crawler.engine.images.look_bucket import COLOUR_TOLERANCE, ENTRY, near_entries
 from crawler.extract.looks.look import MAX_DISTANCE
 
 Entry = tuple[int, int, int, int, int]

@@ -17,8 +17,8 @@ from PIL import Image
 
 from crawler.engine.extraction.opening import extract_crawl
 from crawler.engine.fetch_url import fetch_url
-from crawler.engine.look_index import MAX_ENTRIES, MAX_SHARING, LookIndex
-from crawler.engine.looking import Looking
+from crawler.engine.images.look_index import MAX_ENTRIES, MAX_SHARING, LookIndex
+from crawler.engine.images.looking import Looking
 from crawler.engine.sandbox.process import WorkerLimits
 from crawler.extract.looks.look import FIELDS, HASH_BYTES
 from crawler.frontier.memory import MemoryStore
@@ -178,7 +178,7 @@ def test_a_crawl_without_starts_no_process(serve: Any, tmp_path: Path) -> None:
         "from crawler.model.config import Config;"
         "config = msgspec.json.decode(sys.argv[1], type=Config);"
         "open_crawl(config, mode='new').run();"
-        "print(sorted({'numpy', 'PIL', 'crawler.engine.looking',"
+        "print(sorted({'numpy', 'PIL', 'crawler.engine.images.looking',"
         " 'crawler.engine.sandbox.pool'} & {*sys.modules}))"
     )
     for images, loaded in (ImagesConfig(), 0), (HASHED, 2):

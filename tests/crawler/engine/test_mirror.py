@@ -10,8 +10,8 @@ from urllib.parse import unquote, urljoin
 import pytest
 
 import hub
+from crawler.engine.archive.mirroring import MirrorMaker
 from crawler.engine.builder import open_crawl
-from crawler.engine.mirroring import MirrorMaker
 from crawler.engine.run_report import Summary
 from crawler.model.config import Config
 from crawler.model.content_config import BodiesConfig, ImagesConfig, OutputConfig

@@ -17,7 +17,7 @@ from typing import Any
 import greenlet
 import pytest
 
-from crawler.engine.archiving import POSITION, Archiving, open_archive
+from crawler.engine.archive.archiving import POSITION, Archiving, open_archive
 from crawler.engine.builder import open_crawl
 from crawler.fetch.client import Client
 from crawler.frontier.memory import MemoryStore

@@ -17,9 +17,9 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run
+from crawler.engine.archive.packing import pack_archive
 from crawler.engine.builder import open_crawl
 from crawler.engine.further_parts import make_mirror
-from crawler.engine.packing import pack_archive
 from crawler.engine.uploading import Uploading
 from crawler.fleet.messages import Ended
 from crawler.fleet.outcome import summarise

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from crawler.engine.mirror_entries import MirrorEntry, entries
+from crawler.engine.archive.mirror_entries import MirrorEntry, entries
 from crawler.extract.body import MAX_MARKUP, Body
 from crawler.extract.references.rewrite import Local, is_rewritable, rewrite
 from crawler.model.config import Config

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from crawler.engine.look_bucket import ENTRY, near_entries
+from crawler.engine.images.look_bucket import ENTRY, near_entries
 from crawler.extract.looks.look import (
     FIELDS,
     HASH_BYTES,

@@ -15,9 +15,9 @@ from crawler.output.files import DAMAGED, IMAGES
 from crawler.output.images import ImageFacts, ImageStore
 
 if TYPE_CHECKING:
-    from crawler.engine.kept_thumbnails import KeptThumbnails
-    from crawler.engine.look_groups import LookGroups
-    from crawler.engine.look_index import LookIndex
+    from crawler.engine.images.kept_thumbnails import KeptThumbnails
+    from crawler.engine.images.look_groups import LookGroups
+    from crawler.engine.images.look_index import LookIndex
 
 
 class ImageKeeper:

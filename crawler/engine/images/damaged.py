@@ -29,7 +29,7 @@ def read_damaged(
     is_last = not failure.retry or lease.attempts + 1 >= tries
     if media_type is None or not (config.keep_damaged and is_last):
         raise failure
-    from crawler.engine.looking import damage_of  # few are kept
+    from crawler.engine.images.looking import damage_of  # few are kept
 
     image = Image(media_type, FORMATS[media_type], None, None)
     record = record_builder.image_record(lease, response, image)

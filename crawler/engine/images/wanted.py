@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from crawler.engine.versions import declared_width
+from crawler.engine.images.versions import declared_width
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Discovered, ImageContext
 from crawler.model.documents import ImageLink

@@ -24,8 +24,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from crawler.engine.kept_thumbnails import KeptThumbnails, remove_thumbnail
-from crawler.engine.look_index import LookIndex
+from crawler.engine.images.kept_thumbnails import KeptThumbnails, remove_thumbnail
+from crawler.engine.images.look_index import LookIndex
 from crawler.frontier.store import Content, Store
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
