@@ -9,6 +9,7 @@ import click
 
 from crawler.cli.flags import similar
 from crawler.frontier.store import STATES
+from crawler.frontier.throttle import REFUSALS
 from crawler.model.reasons import ErrorCode, SkipReason
 
 
@@ -26,10 +27,23 @@ class WordList(click.ParamType[tuple[str, ...]]):
         words = tuple(word.strip() for word in value.split(",") if word.strip())
         for word in words:
             if self._allowed and word not in self._allowed:
-                names = ", ".join(self._allowed)
-                hint = similar(word, self._allowed)
-                self.fail(f"{word!r} is not one of {names}{hint}", param, ctx)
+                self.fail(f"{word!r} is not one of {self._hint(word)}", param, ctx)
         return words
+
+    def _hint(self, word: str) -> str:
+        return ", ".join(self._allowed) + similar(word, self._allowed)
+
+
+class Codes(WordList):
+    """Codes of errors and skips; for a status the message names its code."""
+
+    def _hint(self, word: str) -> str:
+        if len(word) == 3 and word.isdecimal():
+            known = f"status_{word[0]}xx"
+            code = known if known in self._allowed else "status_other"
+            code = REFUSALS.get(int(word), code)
+            return f"the codes; did you mean {code!r}? Answers of {word} have it"
+        return super()._hint(word)
 
 
 def unique_words(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
@@ -59,7 +73,7 @@ host_option = click.option(
     help="Only these hosts; repeatable",
 )
 code_option = click.option(
-    "--code", "reasons", type=WordList(CODES), multiple=True,
+    "--code", "reasons", type=Codes(CODES), multiple=True,
     help="Only this error_code, skip reason, or new, changed, unchanged; repeatable",
 )  # fmt: skip
 state_option = click.option(

@@ -128,7 +128,7 @@ def _numbers(summary: Summary) -> str:
         )
     if summary.external_not_checked:
         never = counted(summary.external_not_checked, "external link")
-        numbers += f", {never} not checked (not a public address)"
+        numbers += f", {never} not checked (address or port not allowed)"
     if left := counts["queued"] + counts["leased"]:
         numbers += f", {counted(left, 'URL')} left"
     if summary.parked:

@@ -27,7 +27,7 @@ EXPLAINED = {
     "connect_timeout": "The server did not accept the connection in time.",
     "connect_unreachable": "No route leads to the server.",
     "blocked_address": "The address is one of a private network, which a page of the "
-    "public web may not name.",
+    "public web may not name; or the port is not one of the web.",
     "tls_verify": "The certificate of the server is not valid.",
     "tls_handshake": "The TLS handshake failed.",
     "proxy": "The proxy failed or refused the request.",
