@@ -36,6 +36,7 @@ from crawler.frontier.store import Content as StoredContent
 from crawler.frontier.store import Run, Store
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Lease, Outcome, Skip, StoredResponse
+from crawler.model.metadata import ITEMS, increase
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ErrorRecord,
@@ -243,8 +244,10 @@ class Committer:
                 ended.append(record)
                 if item[1].is_recorded:
                     records.append(record)
-                if record.type != "skip":  # a duplicate has no items of its own
-                    records += item[1].items
+                items = item[1].items
+                if items and record.type != "skip":  # a duplicate has none of its own
+                    records += items
+                    increase(self._store, ITEMS, "items", len(items))
         self._images.flush()
         self._write(records)
         if self._archive is not None:

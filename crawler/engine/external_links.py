@@ -23,7 +23,7 @@ from crawler.model.crawl import Destination, Lease, Outcome, Skip
 from crawler.model.documents import File
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
-from crawler.model.metadata import EXTERNAL, KeyValue
+from crawler.model.metadata import EXTERNAL, KeyValue, increase
 from crawler.model.records import ErrorRecord, SkipRecord, TerminalRecord
 from crawler.policy.check import Candidate
 from crawler.policy.response_status import failure_of
@@ -119,5 +119,4 @@ def count_external(metadata: KeyValue, record: TerminalRecord) -> None:
         never = record.error_code == "blocked_address"  # no request was made
         keys = ["not checked"] if never else ["urls", "broken"]
     for key in keys:
-        before = metadata.get(EXTERNAL, key) or b"0"
-        metadata.set(EXTERNAL, key, b"%d" % (int(before) + 1))
+        increase(metadata, EXTERNAL, key)

@@ -17,7 +17,7 @@ from crawler.frontier.throttle import (
 )
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
-from crawler.model.metadata import REQUESTS_BY_CODE, KeyValue
+from crawler.model.metadata import REQUESTS_BY_CODE, KeyValue, increase
 from crawler.policy.quotas import Quotas
 from crawler.policy.retry import retry_after_of
 from crawler.policy.scope import NAMED_SITEMAPS
@@ -69,9 +69,7 @@ class CountedRequests:
         """Put the counts into the open transaction."""
         new, self._new = self._new, Counter()
         for code, requests in new.items():
-            before = self._metadata.get(REQUESTS_BY_CODE, str(code)) or b"0"
-            total = b"%d" % (int(before) + requests)
-            self._metadata.set(REQUESTS_BY_CODE, str(code), total)
+            increase(self._metadata, REQUESTS_BY_CODE, str(code), requests)
 
 
 class HostRequests:

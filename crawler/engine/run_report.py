@@ -17,7 +17,7 @@ from crawler.engine.exit_status import DONE, URLS_WAIT, SeedFailures, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, Readable
+from crawler.model.metadata import EXTERNAL, ITEMS, NEEDS_JAVASCRIPT, Readable
 from crawler.model.reasons import FinishReason, retry_command
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
@@ -57,6 +57,8 @@ class Summary(Struct, frozen=True):
     """All seeds are such pages, so nothing could be found there."""
     mirror: str | None = None
     """URL of the first page of the mirror (`file:`), with `bodies.mirror`."""
+    items: int = 0
+    """`item` records: what pages and answers of an API had more than one of."""
     pruned: int = 0
     """Links that the `+` rules of `scope.rules` refused, if no link matched one."""
     external: int = 0
@@ -128,6 +130,7 @@ def summarise(
         standing.parked,
         standing.changes,
         *_shells(config, standing),
+        items=number(ITEMS, "items"),
         pruned=met.pruned,
         external=number(EXTERNAL, "urls"),
         broken_external=number(EXTERNAL, "broken"),

@@ -6,15 +6,14 @@ all runs of a crawl. Other pages cost nothing.
 
 from __future__ import annotations
 
-from crawler.model.metadata import NEEDS_JAVASCRIPT, KeyValue, Readable
+from crawler.model.metadata import NEEDS_JAVASCRIPT, KeyValue, Readable, increase
 from crawler.model.records import PageRecord
 
 
 def count_shell(metadata: KeyValue, record: PageRecord) -> None:
     """Count a page that needs JavaScript."""
     for key in ("pages", "seeds") if record.depth == 0 else ("pages",):
-        number = _number(metadata, key) + 1
-        metadata.set(NEEDS_JAVASCRIPT, key, b"%d" % number)
+        increase(metadata, NEEDS_JAVASCRIPT, key)
 
 
 def shell_count(metadata: Readable) -> int:

@@ -31,6 +31,7 @@ from crawler.model.metadata import (
     CLOCKS,
     COOKIES,
     EXTERNAL,
+    ITEMS,
     NEEDS_JAVASCRIPT,
     REQUESTS_BY_CODE,
 )
@@ -39,7 +40,7 @@ from crawler.model.shards import Owners
 
 K = TypeVar("K")
 
-_COUNTED = frozenset({EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
+_COUNTED = frozenset({EXTERNAL, ITEMS, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
 """Metadata that are numbers, of which the crawl has the sum."""
 
 

@@ -30,6 +30,7 @@ from crawler.model.config import Config, from_json
 from crawler.model.host import Waits
 from crawler.model.metadata import (
     EXTERNAL,
+    ITEMS,
     NEEDS_JAVASCRIPT,
     Runs,
     clock_shift,
@@ -62,6 +63,8 @@ class Status(Totals, frozen=True, kw_only=True):
     """How many of these ended as an error."""
     external_not_checked: int
     """Others that were not requested, since their address is not a public one."""
+    items: int
+    """`item` records, as in the Summary of a run."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
     waits: Waits
@@ -135,6 +138,7 @@ def status_of(
         external=int(state.get(EXTERNAL, "urls") or 0),
         broken_external=int(state.get(EXTERNAL, "broken") or 0),
         external_not_checked=int(state.get(EXTERNAL, "not checked") or 0),
+        items=int(state.get(ITEMS, "items") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
         parked=() if pid is not None else parked_hosts(state),

@@ -60,6 +60,8 @@ NEEDS_JAVASCRIPT = "needs javascript"
 
 The seeds among them are counted a second time (`engine/shell_pages.py`).
 """
+ITEMS = "items"
+"""The number of items that pages had (`item` records), in decimal: under "items"."""
 REQUESTS_BY_CODE = "requests by code"
 """By status or `error_code`: the number of requests that ended so, in decimal.
 
@@ -139,6 +141,7 @@ PER_CRAWL = (
     REOPENED,
     NEEDS_JAVASCRIPT,
     EXTERNAL,
+    ITEMS,
     RUNS,
 )
 """Kinds of metadata that a recrawl clears."""
@@ -162,6 +165,12 @@ class KeyValue(Readable, Protocol):
     def items(self, kind: str) -> Iterable[tuple[str, bytes]]:
         """All keys and values of one kind, in order of the keys."""
         ...
+
+
+def increase(metadata: KeyValue, kind: str, key: str, by: int = 1) -> None:
+    """Add to a number that is kept in decimal."""
+    before = metadata.get(kind, key) or b"0"
+    metadata.set(kind, key, b"%d" % (int(before) + by))
 
 
 MIN_SHIFT_S = 1.0

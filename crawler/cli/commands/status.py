@@ -184,6 +184,7 @@ def _as_json(
         "external": status.external,
         "broken_external": status.broken_external,
         "external_not_checked": status.external_not_checked,
+        "items": status.items,
         "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
         "records_bytes": size_of(records) if records else None,
@@ -215,6 +216,8 @@ def _as_text(
         text = f"  external {asked} checked, {status.broken_external:,} broken"
         never = status.external_not_checked
         yield text + (f", {never:,} not checked" if never else "")
+    if status.items:
+        yield f"  items    {status.items:,}"
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

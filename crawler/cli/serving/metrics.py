@@ -149,6 +149,10 @@ _NUMBERS: dict[str, tuple[str, Callable[[CrawlView], float | None]]] = {
         "URLs that failed and wait for another attempt.",
         lambda view: view.status.retries,
     ),
+    "orbweb_items": (
+        "Records of type item; a recrawl counts anew.",
+        lambda view: view.status.items,
+    ),
     "orbweb_needs_javascript_pages": (
         "Pages that are empty shells without JavaScript.",
         lambda view: view.status.needs_javascript,

@@ -159,6 +159,8 @@ def _progress(view: CrawlView) -> Html:
         tiles.append(_tile("pages/s", f"{speed:.1f}"))
         rate = view.recent.speed.bytes_per_s if speed else 0.0
         tiles.append(_tile("bytes/s", show_bytes(rate)))
+    if status.items:
+        tiles.append(_tile("items", f"{status.items:,}"))
     if status.needs_javascript:
         tiles.append(_tile("need JavaScript", f"{status.needs_javascript:,}"))
     return tag("section", bar, share, tag("dl", *tiles, cls="tiles"), id="progress")

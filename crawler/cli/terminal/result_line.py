@@ -117,6 +117,8 @@ def _numbers(summary: Summary) -> str:
         for state in _COUNTED
         if counts[state] or state in _ALWAYS_SHOWN
     )
+    if summary.items:
+        numbers += f", {counted(summary.items, 'item')}"
     if summary.needs_javascript:
         numbers += (
             f", {counted(summary.needs_javascript, 'page')} in need of JavaScript"

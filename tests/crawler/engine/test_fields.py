@@ -52,7 +52,7 @@ def shop(serve: Any, folder: Path) -> Config:
 
 
 def test_fields_items_and_errors_are_records(serve: Any, tmp_path: Path) -> None:
-    crawl(shop(serve, tmp_path))
+    assert crawl(shop(serve, tmp_path)).items == 2
     rows = records(tmp_path)
     data = {row["url"].rpartition("/")[2]: row for row in rows if row["type"] == "page"}
     assert data["lamp"]["data"] == {"name": "Lamp", "price": 1299.5}
