@@ -222,6 +222,8 @@ def _proxy(text: str) -> None:
 
     if text == DIRECT or text.startswith(("env:", "file:")):
         return
+    if text == "none":  # as other settings are removed
+        raise ValueError("'none' would be the name of a host; 'direct' is no proxy")
     try:
         parse_proxy(text, "proxy")
     except UsageError as error:

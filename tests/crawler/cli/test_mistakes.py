@@ -86,6 +86,11 @@ def test_a_server_that_says_nothing_or_hangs_up_speaks_no_tls() -> None:
     assert speaks_tls("127.0.0.1:1")  # there is no server: the crawl says so
 
 
+def test_no_proxy_is_not_called_none(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["crawl", "http://h.example/", "-s", "http.proxy=none"]) == 2
+    assert "'direct' is no proxy" in capfd.readouterr().err
+
+
 def test_a_failure_of_the_proxy_says_so(orbweb: Orbweb) -> None:
     done = orbweb("crawl", "http://h.example/", "-x", "http://127.0.0.1:1", "-t", "1")
     assert done.returncode == 4
