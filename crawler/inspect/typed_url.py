@@ -1,9 +1,10 @@
 """A URL as a person types it, looked up among those that the crawl knows.
 
-It may lack the scheme or the slash at its end, have a fragment or parameters that links
-lose, and a host in upper case or in its own script. The first form that the crawl knows
-is the one that is meant: as it was typed, then with or without a slash at the end, with
-https before http. Every command that asks about one URL of a crawl takes it so.
+It may lack the scheme, the host or the slash at its end, have a fragment or parameters
+that links lose, and a host in upper case or in its own script. The first form that the
+crawl knows is the one that is meant: as it was typed, then with or without a slash at
+the end, with https before http. Every command that asks about one URL of a crawl takes
+it so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.model.redact import without_userinfo
 from crawler.model.seed import parse_seed
-from crawler.model.url import canonical, host_key, scheme
+from crawler.model.url import canonical, host_key, origin, scheme
 from crawler.policy.strip_params import ParamStripper
 
 _MARKS = ".:/["
@@ -38,8 +39,11 @@ class TypedUrl(Struct, frozen=True):
 def find_typed(
     state: StateReader, config: Config, word: str, option: str = ""
 ) -> TypedUrl:
-    """The URL that `word` means. Raises UsageError, which names `option`, if none."""
-    typed = typed_forms(word, option)
+    """The URL that `word` means. Raises UsageError, which names `option`, if none.
+
+    A path is one of the host of the seeds, if all of them have the same.
+    """
+    typed = typed_forms(_with_host(config, word, option), option)
     stripped = tuple(map(ParamStripper(config.scope.strip_params).stripped, typed))
     forms = tuple(dict.fromkeys((*typed, *stripped)))
     for form in forms:
@@ -69,6 +73,18 @@ def typed_forms(word: str, option: str = "") -> tuple[str, ...]:
     both = product(_with_and_without_slash(rest), schemes)
     forms = [canonical(f"{one}://{rest}") for rest, one in both]
     return tuple(dict.fromkeys(form for form in forms if form))
+
+
+def _with_host(config: Config, word: str, option: str) -> str:
+    origins = sorted({origin(parse_seed(one).url) for one in config.seeds})
+    if not word.startswith("/") or word.startswith("//") or not origins:
+        return word
+    if len(origins) > 1:
+        raise UsageError(
+            f"{option} {word} is a path, and the crawl has several hosts: write the "
+            f"URL, such as {origins[0]}{word}".strip()
+        )
+    return origins[0] + word
 
 
 def _with_and_without_slash(rest: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.inspect.state import open_state
@@ -52,6 +53,8 @@ def meant(folder: Path, site: Site, word: str) -> str:
         ("HOST/docs/", "/docs/"),
         ("HOST/docs", "/docs/"),
         ("HOST/file/#part", "/file"),
+        ("/docs", "/docs/"),
+        ("/nothing", "unknown /nothing"),
         ("HTTP://HOST/file", "/file"),
         ("  HOST  ", "/"),
         ("HOST/q?a=1&utm_source=mail", "/q?a=1"),
@@ -66,6 +69,13 @@ def test_what_is_meant(folder: Path, site: Site, word: str, url: str) -> None:
     host = site.base.partition("://")[2]
     found = meant(folder, site, word.replace("HOST", host))
     assert found == url.replace("HOST", host)
+
+
+def test_a_path_needs_a_host_where_there_are_several(folder: Path, site: Site) -> None:
+    with open_state(folder) as (state, config):
+        seeds = (*config.seeds, "https://other.example/")
+        with pytest.raises(UsageError, match=r"--to /docs is a path, .*/docs"):
+            find_typed(state, replace(config, seeds=seeds), "/docs", "--to")
 
 
 @pytest.mark.parametrize("word", ["nothing", "http://", "mailto:a@b.example", ""])
