@@ -25,6 +25,7 @@ from crawler.model.policy_config import PolitenessConfig, ScopeConfig
 from hub import socket
 from hub.testing import simulated_network
 from hub.testing.network import SimulatedNetwork
+from tests.helpers.simulated_web import request_heads
 from tests.site.name_server import A, records, respond
 
 NAME_SERVER = "11.0.0.53"
@@ -110,13 +111,9 @@ class SimulatedInternet:
                 hub.spawn(self._serve_requests, listener.accept()[0])
 
     def _serve_requests(self, connection: socket.socket) -> None:
-        pending = b""
         with connection, suppress(OSError):
-            while data := connection.recv(65536):
-                pending += data
-                while b"\r\n\r\n" in pending:
-                    head, _, pending = pending.partition(b"\r\n\r\n")
-                    connection.sendall(self._response(head))
+            for head in request_heads(connection):
+                connection.sendall(self._response(head))
 
     def _response(self, head: bytes) -> bytes:
         if head.startswith(b"GET /robots.txt "):

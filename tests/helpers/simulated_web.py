@@ -8,6 +8,7 @@ reset.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 
 import hub
@@ -45,6 +46,16 @@ _DIGITS = [
 ]
 UNREACHABLE = ("dark.example", "10.254.0.1")
 """A host that has a name and never answers."""
+
+
+def request_heads(connection: socket.socket) -> Iterator[bytes]:
+    """The heads of the requests that come, none of which has a body."""
+    pending = b""
+    while data := connection.recv(65536):
+        pending += data
+        while b"\r\n\r\n" in pending:
+            head, _, pending = pending.partition(b"\r\n\r\n")
+            yield head
 
 
 class SimulatedWeb:
@@ -136,19 +147,14 @@ class SimulatedWeb:
                 hub.spawn(self._serve_requests, number, listener.accept()[0])
 
     def _serve_requests(self, number: int, connection: socket.socket) -> None:
-        pending = b""
         with connection, suppress(OSError):
-            while data := connection.recv(65536):
-                pending += data
-                while b"\r\n\r\n" in pending:
-                    head, _, pending = pending.partition(b"\r\n\r\n")
-                    path = head.split(b" ", 2)[1].decode()
-                    self.hits[name_of(number)].append((self._network.loop.now(), path))
-                    self._requested[number, path] += 1
-                    answer = self._answer(number, path)
-                    connection.sendall(answer)
-                    if number % CYCLE == SHORT and _is_affected(path, 10):
-                        return
+            for head in request_heads(connection):
+                path = head.split(b" ", 2)[1].decode()
+                self.hits[name_of(number)].append((self._network.loop.now(), path))
+                self._requested[number, path] += 1
+                connection.sendall(self._answer(number, path))
+                if number % CYCLE == SHORT and _is_affected(path, 10):
+                    return
 
     def _answer(self, number: int, path: str) -> bytes:
         if path == "/robots.txt":

@@ -1,4 +1,4 @@
-"""A server of Valkey for the tests that need one."""
+"""A server of Valkey for the tests that need one, and a crawl there named `news`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from crawler.fleet.address import parse_address
+from crawler.fleet.valkey_server import ValkeyServer
 from tests.helpers.valkey import SERVER, ValkeyProcess
 
 
@@ -19,3 +21,16 @@ def valkey_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyP
     process = ValkeyProcess(tmp_path_factory.mktemp("valkey"))
     yield process
     process.kill()
+
+
+@pytest.fixture
+def address(valkey_process: ValkeyProcess) -> str:
+    valkey_process.command("FLUSHALL")
+    return valkey_process.address("news")
+
+
+@pytest.fixture
+def server(address: str) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(parse_address(address, {}))
+    yield server
+    server.close()

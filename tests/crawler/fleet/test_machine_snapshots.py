@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
 from crawler.cli import run
-from crawler.fleet.address import parse_address
 from crawler.fleet.exchange_server import Lease, Owner
-from crawler.fleet.valkey_server import ValkeyServer
 from tests.helpers.killed_fleet import OPTIONS, endings
 from tests.helpers.killed_fleet import run as run_program
 from tests.helpers.many_hosts import ManyHosts
-from tests.helpers.valkey import ValkeyProcess
 
 SEED = "http://127.0.0.1:9/"
-
-
-@pytest.fixture
-def address(valkey_process: ValkeyProcess) -> str:
-    valkey_process.command("FLUSHALL")
-    return valkey_process.address("news")
-
-
-@pytest.fixture
-def server(address: str) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(parse_address(address, {}))
-    yield server
-    server.close()
 
 
 def begin(address: str) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from crawler.cli import run
-from crawler.fleet.address import parse_address
 from crawler.fleet.exchange_server import Lease, Owner
-from crawler.fleet.valkey_server import ValkeyServer
 from crawler.model.config import from_json
 from tests.helpers.killed_fleet import OPTIONS, endings, start
 from tests.helpers.killed_fleet import run as run_program
@@ -23,19 +20,6 @@ from tests.helpers.valkey import ValkeyProcess
 from tests.helpers.waczs import read_wacz
 
 SEED = "http://127.0.0.1:9/"
-
-
-@pytest.fixture
-def address(valkey_process: ValkeyProcess) -> str:
-    valkey_process.command("FLUSHALL")
-    return valkey_process.address("news")
-
-
-@pytest.fixture
-def server(address: str) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(parse_address(address, {}))
-    yield server
-    server.close()
 
 
 def test_machines_that_are_killed_write_what_one_process_writes(tmp_path):
