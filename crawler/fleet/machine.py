@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from math import inf
 
 from msgspec.structs import replace
@@ -235,10 +236,8 @@ class Machine:
 
     def release(self) -> None:
         """Give all leases back; without the server they end by themselves."""
-        try:
+        with suppress(ExchangeDown):
             self._server.release(self.leases.values())
-        except ExchangeDown:
-            return
 
     def hold(self, shards: Iterable[int], is_stopped: Callable[[], bool]) -> None:
         """Wait until the leases of shards are held, new ones where they were lost.
@@ -319,7 +318,7 @@ class Machine:
         if is_idle or now >= self._look_at:
             has_bytes = self._allowances is not None and self._allowances.limit_bytes
             self._look_at = now + (0 if has_bytes else LOOK_AT_ALL_EVERY_S)
-            if self._server.is_over() or self._sees_end():
+            if self._sees_end():
                 self.own.is_told = True
                 over()
 
@@ -386,9 +385,10 @@ class Machine:
         for content in reports.values():
             progress = decode_progress(content)
             self._all.heard(progress.report, progress.snapshot)
-        has_bytes = self._allowances is None or self._allowances.share_bytes(
-            self.own.reports.values(), self._all.reports.values()
-        )
+        if self._server.is_over():
+            return True
+        own, every = self.own.reports.values(), self._all.reports.values()
+        has_bytes = self._allowances is None or self._allowances.share_bytes(own, every)
         if has_bytes and not self._all.is_there():
             return False
         self._server.set_over()

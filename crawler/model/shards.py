@@ -6,13 +6,19 @@ decided by the registrable domain, since redirects and cookies rarely leave it. 
 under which a provider gives a host to each customer, and which are no public suffixes,
 would be far too large for one shard; they go by host (`WIDE_DOMAINS`).
 
+Names that differ in their last number only are dealt to the shards in turn. A hash
+alone deals them by chance: of the 100 addresses of a network, one of two shards then
+gets 57 or more in one crawl out of five, and the other process waits for it. Other
+names are dealt by their hash.
+
 The function may never change for a crawl that has begun: its URLs would be looked for
 in other shards. So a crawl keeps the version and the list that it was begun with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -20,8 +26,8 @@ from msgspec import Struct
 from crawler.model.errors import StateError
 from crawler.model.url import host_key, hostname, registrable_domain
 
-VERSION = 1
-"""That of the function: 8 bytes of BLAKE2b of the name, modulo the shards."""
+VERSION = 2
+"""That of the function by which a crawl that begins now is cut (`_NUMBERS`)."""
 MAX_SHARDS = 256
 
 WIDE_DOMAINS = (
@@ -35,6 +41,7 @@ WIDE_DOMAINS = (
 )
 """Registrable domains whose hosts are split over the shards, each by its own name."""
 
+_LAST_NUMBER = re.compile(r"(?<![0-9])[0-9]+(?=[^0-9]*\Z)")
 _MAX_HOSTS = 1 << 16
 """Hosts whose owner is remembered: some 8 MB."""
 
@@ -71,13 +78,15 @@ class Owners:
     """
 
     def __init__(self, layout: Layout) -> None:
-        if layout.version != VERSION:
+        number = _NUMBERS.get(layout.version)
+        if number is None:
             raise StateError(
                 f"the crawl was cut into shards by version {layout.version} of the "
                 f"function, and this orbweb has version {VERSION}: go on with the "
                 "orbweb that began the crawl"
             )
         self.shards = layout.shards
+        self._number = number
         self._wide = frozenset(layout.wide_domains)
         self._known: dict[str, int] = {}
 
@@ -102,5 +111,23 @@ class Owners:
         domain = registrable_domain(host)
         if domain is None or domain in self._wide:
             domain = hostname(host)
-        digest = blake2b(domain.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") % self.shards
+        return self._number(domain) % self.shards
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _hash_and_last_number(name: str) -> int:
+    number = _LAST_NUMBER.search(name)
+    if number is None:
+        return _hash(name)
+    rest = name[: number.start()] + name[number.end() :]
+    return _hash(rest) + int(number[0][-9:])
+
+
+_NUMBERS: dict[int, Callable[[str], int]] = {1: _hash, 2: _hash_and_last_number}
+"""The number of a name, by version of the function; modulo the shards, it is the shard.
+
+That of version 1 is 8 bytes of BLAKE2b of the name.
+"""

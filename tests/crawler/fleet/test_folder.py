@@ -405,7 +405,7 @@ def test_grants_are_what_the_limit_allows(tmp_path):
         assert file.left("pages", 100) == 100 - 40 - used[1]
         assert file.grant("bytes", 0, 0, 1000, 8, 64) == 125
         assert file.grant("pages", 1, used[1], 40, 8, 1) == used[1]
-    assert Layout(3).version == 1
+    assert Layout(3).version == 2
 
 
 def test_the_last_tokens_of_leases_are_kept(tmp_path):

@@ -272,6 +272,24 @@ def test_each_machine_sees_the_end(world):
     assert one.own.is_there()
 
 
+def test_a_machine_that_is_told_of_the_end_knows_the_pages_of_all(world):
+    """Else the one whose hosts have no page would say that the seeds led to none."""
+    one, two = world.machine("one"), world.machine("two")
+    one.take([], 2)
+    two.take([], 2)
+    for shard in range(SHARDS):
+        pages = 7 if shard == 3 else 0
+        (one, two)[shard // 2].own.heard(report(shard), Snapshot(1.0, pages=pages))
+    one.own.heard(report(0, is_idle=False), Snapshot(1.0))
+    world.run(one, 30)
+    one.own.heard(report(0), Snapshot(1.0))
+    world.run(one, 0.1)
+    assert (one.pages, world.ends) == (0, [])
+    world.run(two, 2)
+    world.run(one, 2)
+    assert (one.pages, world.ends) == (7, ["end", "end"])
+
+
 def test_other_settings_are_heard_and_a_server_that_lost_them_is_told(world):
     one, two = world.machine("one"), world.machine("two")
     one.take([], 2)

@@ -14,11 +14,27 @@ FOUR = Owners(Layout(4))
 
 def test_the_function_is_the_same_for_ever():
     """A crawl that has begun would else look for its URLs in other shards."""
-    hosts = ["example.com", "example.org", "bbc.co.uk", "a.github.io", "10.0.0.1"]
-    assert [Owners(Layout(16)).of_host(host) for host in hosts] == EXPECTED
+    for version, expected in EXPECTED.items():
+        owners = Owners(Layout(16, version))
+        assert [owners.of_host(host) for host in HOSTS] == expected
 
 
-EXPECTED = [6, 5, 4, 7, 6]
+HOSTS = ["example.com", "bbc.co.uk", "a.github.io", "4chan.org", "10.0.0.1"]
+EXPECTED = {1: [6, 4, 7, 6, 6], 2: [6, 4, 7, 3, 2]}
+
+
+@pytest.mark.parametrize("shards", [2, 3, 8, 64])
+@pytest.mark.parametrize("name", ["127.0.0.{}", "site{}.example", "a{}b.example"])
+def test_numbered_hosts_are_dealt_in_turn(name, shards):
+    owners = Owners(Layout(shards))
+    counts = Counter(owners.of_host(name.format(n)) for n in range(1, 193))
+    assert set(counts.values()) == {192 // shards}
+
+
+def test_the_number_of_a_name_is_bounded():
+    assert FOUR.of_host("9" * 5000 + ".example") == FOUR.of_host(
+        "9" * 5004 + ".example"
+    )
 
 
 @pytest.mark.parametrize(
