@@ -248,7 +248,7 @@ class Box:
             self._greenlets += keeping
             self._greenlets.append(hub.spawn(self._hold))
         except StateError as error:
-            self.refused = str(error)
+            self._refuse(error)
         else:
             hub.joinall([*self._greenlets[1:]])
 
@@ -265,7 +265,11 @@ class Box:
         try:
             self.machine.run(self._renewed, self.world.is_told)
         except StateError as error:
-            self.refused = str(error)
+            self._refuse(error)
+
+    def _refuse(self, error: StateError) -> None:
+        """The machine stops."""
+        self.refused = str(error)
 
     def _renewed(self) -> None:
         self._wake()
@@ -280,27 +284,37 @@ class Box:
 
     def _keep(self, shards: list[int]) -> None:
         """Run processes, one after the other, as the parent does."""
-        while not self.world.is_over:
+        while shards and not self.world.is_over:
             try:
                 self.machine.hold(shards, lambda: False)
+                process = self._process_of(shards)
             except StateError as error:
-                self.refused = str(error)
+                self._refuse(error)
                 return
-            process = Process(self, shards)
             self.processes.append(process)
             try:
-                while not self.world.is_over:
-                    hub.sleep(self.world.chance.expovariate(1 / STEP_S))
-                    self._wake()
-                    process.step()
-                    for shard in [] if self.world.trusts else shards:
-                        process.leases.check(shard)
+                self._work(process, shards)
             except (LeaseLost, Killed):
                 pass
+            except StateError as error:
+                self._refuse(error)
+                return
             finally:
                 self.processes.remove(process)
                 process.close()
                 self.machine.own.died(shards)
+
+    def _process_of(self, shards: list[int]) -> Process:
+        """A new process; StateError if it may not crawl these shards."""
+        return Process(self, shards)
+
+    def _work(self, process: Process, shards: list[int]) -> None:
+        while not self.world.is_over:
+            hub.sleep(self.world.chance.expovariate(1 / STEP_S))
+            self._wake()
+            process.step()
+            for shard in [] if self.world.trusts else shards:
+                process.leases.check(shard)
 
     def kill(self) -> None:
         """Kill all that runs, and keep what is committed."""

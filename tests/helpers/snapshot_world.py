@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import hub
-from crawler.fleet.exchange_server import ExchangeDown, LeaseLost
+from crawler.fleet.exchange_server import ExchangeDown
 from crawler.fleet.machine import LEASE_S
 from crawler.fleet.server_carrier import ServerCarrier
 from crawler.fleet.snapshot_schedule import SnapshotSchedule
@@ -29,9 +28,7 @@ from crawler.output.objects.bucket import StorageError
 from tests.helpers.machine_world import (
     PATIENCE_S,
     SHARDS,
-    STEP_S,
     Box,
-    Killed,
     Process,
     World,
 )
@@ -72,9 +69,6 @@ class SnapshotBox(Box):
     world: SnapshotWorld
     schedule: SnapshotSchedule
 
-    def start(self, most: int) -> None:
-        self._greenlets = [hub.spawn(self._run, most)]
-
     def _take(self, most: int) -> list[int]:
         machine, world = self.machine, self.world
         self.schedule = SnapshotSchedule(
@@ -98,15 +92,12 @@ class SnapshotBox(Box):
             except ExchangeDown:
                 hub.sleep(5)
         self._greenlets.append(hub.spawn(self._adopt))
-        self._greenlets.append(hub.spawn(self._guarded, self.schedule.run))
+        self._greenlets.append(hub.spawn(self._publish))
         return taken
 
-    def _hold(self) -> None:
-        self._guarded(lambda: self.machine.run(self._renewed, self.world.is_told))
-
-    def _guarded(self, run: Callable[[], Any]) -> None:
+    def _publish(self) -> None:
         try:
-            run()
+            self.schedule.run()
         except StateError as error:
             self._refuse(error)
 
@@ -128,32 +119,10 @@ class SnapshotBox(Box):
                 self.world.taken_over += 1
                 self._greenlets.append(hub.spawn(self._keep, [shard]))
 
-    def _keep(self, shards: list[int]) -> None:
-        while shards and not self.world.is_over:
-            try:
-                self.machine.hold(shards, lambda: False)
-                for shard in shards:
-                    self._restore(shard)
-            except StateError as error:
-                self._refuse(error)
-                return
-            process = SnapshotProcess(self, shards)
-            self.processes.append(process)
-            try:
-                while not self.world.is_over:
-                    hub.sleep(self.world.chance.expovariate(1 / STEP_S))
-                    self._wake()
-                    process.step()
-                    for shard in shards:
-                        process.leases.check(shard)
-            except (LeaseLost, Killed):
-                pass
-            except StateError as error:
-                self._refuse(error)
-                return
-            finally:
-                self.processes.remove(process)
-                process.close()
+    def _process_of(self, shards: list[int]) -> Process:
+        for shard in shards:
+            self._restore(shard)
+        return SnapshotProcess(self, shards)
 
     def _restore(self, shard: int) -> None:
         place = self.folder / str(shard)
