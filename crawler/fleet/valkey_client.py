@@ -107,7 +107,8 @@ def _explained(where: str, error: valkey.ValkeyError) -> ExchangeDown:
         case valkey.ConnectionError() | valkey.TimeoutError():
             if isinstance(cause, ssl.SSLError):
                 return down(where, f"can't be reached over TLS ({cause})", 5)
-            return down(where, f"can't be reached ({cause or error})", 4)
+            why = getattr(cause, "strerror", None) or cause or error
+            return down(where, f"can't be reached ({why})", 4)
         case valkey.ResponseError():
             return down(where, f"refuses to work ({error})", 4)
     return down(where, f"is no Valkey or Redis ({error})", 4)

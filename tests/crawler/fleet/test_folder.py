@@ -272,6 +272,15 @@ def test_the_program_refuses_it_as_one_crawl(crawled):
         open_crawl(config, mode="resume")
 
 
+def test_the_part_of_a_machine_is_refused_with_what_goes_on_with_it(tmp_path):
+    (tmp_path / "state").mkdir()
+    with closing(FleetFile(tmp_path)) as file:
+        file.set_fleet(Fleet(RUN_ID, "", Layout(3), 1, "valkey://cache/news"))
+    config = Config(seeds=("https://example.com/",), dir=str(tmp_path))
+    with pytest.raises(UsageError, match=r"only `orbweb work .* valkey://cache/news`"):
+        open_crawl(config, mode="new")
+
+
 def test_a_fleet_file_of_another_program(tmp_path):
     (tmp_path / "state").mkdir()
     refused = pytest.raises(StateError, match="does not tell how the crawl is cut")
