@@ -153,8 +153,11 @@ def _status(
 def _headline(status: ExchangeStatus) -> str:
     if status.state == "paused":
         return f"paused; `orbweb crawl --exchange {status.exchange}` goes on with it"
-    if status.state != "stopped" or status.next_command is None:
+    if status.state != "stopped":
         return status.state
+    if status.next_command is None:
+        work = f"orbweb work DIR --exchange {status.exchange}"
+        return f"stopped, no machine is at work; `{work}` goes on with it"
     return f"stopped at a limit of the crawl; `{status.next_command}` raises it"
 
 

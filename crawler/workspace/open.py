@@ -23,7 +23,6 @@ from msgspec.structs import replace
 
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.sqlite.database import has_fleet, holds_crawl, no_crawl
-from crawler.frontier.sqlite.fleet_file import read_fleet
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
@@ -369,6 +368,8 @@ def _refuse_shards(folder: str, mode: Mode) -> None:
             f"{shlex.quote(str(whole))}` continues that"
         )
     if has_fleet(folder) and mode != "fresh":
+        from crawler.frontier.sqlite.fleet_file import read_fleet
+
         read_fleet(Path(folder)).refuse_part(folder)
         quoted = shlex.quote(folder)
         raise UsageError(

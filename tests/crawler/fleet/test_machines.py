@@ -93,7 +93,8 @@ def test_status_shows_all_machines_at_once(address, server, capsys):
     server.release([Lease(1, "token")])
     assert run(["status", "--exchange", address]) == 0
     shown = capsys.readouterr().out
-    assert f"{address}: stopped" in shown
+    work = f"`orbweb work DIR --exchange {address}`"
+    assert f"{address}: stopped, no machine is at work; {work} goes on with it" in shown
     assert "shards   2: 0 at work, 1 for the next machine, 1 whose machines" in shown
 
 
