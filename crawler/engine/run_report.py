@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,13 @@ from crawler.engine.exit_status import DONE, URLS_WAIT, SeedFailures, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.metadata import EXTERNAL, ITEMS, NEEDS_JAVASCRIPT, Readable
+from crawler.model.metadata import (
+    EXTERNAL,
+    ITEMS,
+    NEEDS_JAVASCRIPT,
+    Readable,
+    read_number,
+)
 from crawler.model.reasons import FinishReason, retry_command
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
@@ -116,10 +123,7 @@ def summarise(
     met: Met,
 ) -> Summary:
     """The summary of a run, of one process or of several."""
-
-    def number(kind: str, key: str) -> int:
-        return int(standing.metadata.get(kind, key) or 0)
-
+    number = partial(read_number, standing.metadata)
     return Summary(
         code,
         reason,
@@ -206,7 +210,7 @@ def _failed_seeds(config: Config) -> list[UrlRow]:
 
 def _shells(config: Config, standing: Standing) -> tuple[int, bool]:
     """How many pages need JavaScript, and whether all seeds do."""
-    if standing.metadata.get(NEEDS_JAVASCRIPT, "pages") is None:
+    if not read_number(standing.metadata, NEEDS_JAVASCRIPT, "pages"):
         return 0, False
     from crawler.engine.shell_pages import seeds_are_shells, shell_count
 

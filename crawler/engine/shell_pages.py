@@ -6,7 +6,13 @@ all runs of a crawl. Other pages cost nothing.
 
 from __future__ import annotations
 
-from crawler.model.metadata import NEEDS_JAVASCRIPT, KeyValue, Readable, increase
+from crawler.model.metadata import (
+    NEEDS_JAVASCRIPT,
+    KeyValue,
+    Readable,
+    increase,
+    read_number,
+)
 from crawler.model.records import PageRecord
 
 
@@ -18,7 +24,7 @@ def count_shell(metadata: KeyValue, record: PageRecord) -> None:
 
 def shell_count(metadata: Readable) -> int:
     """The number of pages that need JavaScript."""
-    return _number(metadata, "pages")
+    return read_number(metadata, NEEDS_JAVASCRIPT, "pages")
 
 
 def seeds_are_shells(metadata: Readable, seeds: int, pages: int) -> bool:
@@ -27,10 +33,5 @@ def seeds_are_shells(metadata: Readable, seeds: int, pages: int) -> bool:
     `seeds` and `pages`: the numbers of the crawl. Seeds that failed, or that redirect
     to one page, are more than pages at depth 0; then all pages must be such.
     """
-    at_seeds = _number(metadata, "seeds")
+    at_seeds = read_number(metadata, NEEDS_JAVASCRIPT, "seeds")
     return at_seeds > 0 and (at_seeds >= seeds or shell_count(metadata) >= pages)
-
-
-def _number(metadata: Readable, key: str) -> int:
-    value = metadata.get(NEEDS_JAVASCRIPT, key)
-    return int(value) if value else 0

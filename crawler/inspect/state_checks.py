@@ -16,7 +16,7 @@ from crawler.model.config import Config
 from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import Failure
 from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.metadata import POISON_URLS, SEED_REDIRECTS
+from crawler.model.metadata import POISON_URLS, SEED_REDIRECTS, read_number
 from crawler.model.url import host_key, origin
 from crawler.plugins.checking import available_checks
 from crawler.policy.chain import compose, scope_checks
@@ -59,7 +59,7 @@ class StateChecks:
             quotas=Quotas(config.limits, config.images, values, started=now, pages=0),
             traps=Traps(config.limits, values),
             given_up=self._given_up,
-            deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
+            deaths=lambda url: read_number(state, POISON_URLS, url),
             further=plugins,
         )
 

@@ -169,8 +169,12 @@ class KeyValue(Readable, Protocol):
 
 def increase(metadata: KeyValue, kind: str, key: str, by: int = 1) -> None:
     """Add to a number that is kept in decimal."""
-    before = metadata.get(kind, key) or b"0"
-    metadata.set(kind, key, b"%d" % (int(before) + by))
+    metadata.set(kind, key, b"%d" % (read_number(metadata, kind, key) + by))
+
+
+def read_number(metadata: Readable, kind: str, key: str) -> int:
+    """A number that is kept in decimal; 0 if there is none."""
+    return int(metadata.get(kind, key) or 0)
 
 
 MIN_SHIFT_S = 1.0

@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Destination, Lease, Skip
 from crawler.model.host import HostUsage
-from crawler.model.metadata import PAGES_OF_TEMPLATE, STYLES_OF_HOST, KeyValue
+from crawler.model.metadata import (
+    PAGES_OF_TEMPLATE,
+    STYLES_OF_HOST,
+    KeyValue,
+    Readable,
+    increase,
+    read_number,
+)
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.check import DUE, Candidate
@@ -44,12 +51,6 @@ class UsageTable(KeyValue, Protocol):
     def charge(
         self, host: str, sent_at: float, until: float, wire_bytes: int
     ) -> None: ...
-
-
-class TemplateCounts(Protocol):
-    """Where pages of templates and style sheets are counted: a store, or a reader."""
-
-    def get(self, kind: str, key: str) -> bytes | None: ...
 
 
 class Grants(Protocol):
@@ -169,14 +170,12 @@ class Quotas:
         self._usages.set_usage(lease.host, usage.with_page())
         if self._config.max_pages_per_template is not None:
             key = template_of(lease.host, lease.url)
-            count = pages_of_template(self._usages, key) + 1
-            self._usages.set(PAGES_OF_TEMPLATE, key, b"%d" % count)
+            increase(self._usages, PAGES_OF_TEMPLATE, key)
         return True
 
     def count_style(self, host: str) -> None:
         """Count one style sheet more."""
-        count = styles_of_host(self._usages, host) + 1
-        self._usages.set(STYLES_OF_HOST, host, b"%d" % count)
+        increase(self._usages, STYLES_OF_HOST, host)
 
     def check_image(self, image: Sized, size: int | None = None) -> Skip | None:
         """Why the image is not kept; None: it is. `size`: bytes of its file."""
@@ -247,9 +246,7 @@ def usage_reached(
     return None
 
 
-def styles_reached(
-    config: LimitsConfig, counts: TemplateCounts, host: str
-) -> str | None:
+def styles_reached(config: LimitsConfig, counts: Readable, host: str) -> str | None:
     """The quota of style sheets, if the host has reached it."""
     limit = config.max_styles_per_host
     if is_reached(styles_of_host(counts, host), limit):
@@ -257,12 +254,12 @@ def styles_reached(
     return None
 
 
-def styles_of_host(counts: TemplateCounts, host: str) -> int:
-    return int(counts.get(STYLES_OF_HOST, host) or 0)
+def styles_of_host(counts: Readable, host: str) -> int:
+    return read_number(counts, STYLES_OF_HOST, host)
 
 
 def template_reached(
-    config: LimitsConfig, counts: TemplateCounts, host: str, url: str
+    config: LimitsConfig, counts: Readable, host: str, url: str
 ) -> str | None:
     """The quota that the template of `url` has reached, if any."""
     limit = config.max_pages_per_template
@@ -284,8 +281,8 @@ def template_of(host: str, url: str) -> str:
     return f"{host} {shape.path}{''.join(sorted(shape.keys))}"
 
 
-def pages_of_template(counts: TemplateCounts, key: str) -> int:
-    return int(counts.get(PAGES_OF_TEMPLATE, key) or 0)
+def pages_of_template(counts: Readable, key: str) -> int:
+    return read_number(counts, PAGES_OF_TEMPLATE, key)
 
 
 def is_reached(count: int, limit: int | None) -> bool:

@@ -13,7 +13,13 @@ It is a part of the quotas (`quotas.py`).
 from __future__ import annotations
 
 from crawler.model.crawl import Lease, Skip
-from crawler.model.metadata import SITEMAP_INDEXES, SITEMAPS_OF_DOMAIN, KeyValue
+from crawler.model.metadata import (
+    SITEMAP_INDEXES,
+    SITEMAPS_OF_DOMAIN,
+    KeyValue,
+    increase,
+    read_number,
+)
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.url import host_key, hostname, registrable_domain
 from crawler.policy.check import Candidate
@@ -41,9 +47,7 @@ class SitemapLimits:
     def count(self, lease: Lease) -> None:
         """Count a request for a named sitemap; another attempt is not counted."""
         if lease.attempts == 0:
-            domain = _domain(lease.url)
-            count = b"%d" % (self._count(domain) + 1)
-            self._metadata.set(SITEMAPS_OF_DOMAIN, domain, count)
+            increase(self._metadata, SITEMAPS_OF_DOMAIN, _domain(lease.url))
 
     def add_index(self, index: Lease) -> None:
         """Keep the level of a sitemap index that was read."""
@@ -51,13 +55,13 @@ class SitemapLimits:
         self._metadata.set(SITEMAP_INDEXES, index.url, level)
 
     def _count(self, domain: str) -> int:
-        return int(self._metadata.get(SITEMAPS_OF_DOMAIN, domain) or 0)
+        return read_number(self._metadata, SITEMAPS_OF_DOMAIN, domain)
 
     def _level_above(self, sitemap: Candidate | Lease) -> int:
         """The level of the index that names a sitemap; 0: no index does."""
         if sitemap.kind != "sitemap_index" or sitemap.parent_url is None:
             return 0
-        return int(self._metadata.get(SITEMAP_INDEXES, sitemap.parent_url) or 0)
+        return read_number(self._metadata, SITEMAP_INDEXES, sitemap.parent_url)
 
 
 def _domain(url: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from crawler.model.crawl import Discovered, Lease, Skip
-from crawler.model.metadata import API_REQUEST, IMPORT_DEPTH, KeyValue
+from crawler.model.metadata import API_REQUEST, IMPORT_DEPTH, KeyValue, read_number
 
 MAX_IMPORT_DEPTH = 5
 
@@ -49,7 +49,7 @@ class UrlChain:
     def _place(self, lease: Lease) -> int:
         """A redirect leads to the same place, or every one would begin a new chain."""
         urls = [lease.url, *(hop.url for hop in lease.redirects)]
-        return max(int(self._metadata.get(self._kind, url) or 0) for url in urls)
+        return max(read_number(self._metadata, self._kind, url) for url in urls)
 
 
 def style_imports(metadata: KeyValue) -> UrlChain:

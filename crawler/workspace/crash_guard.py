@@ -20,7 +20,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Self
 
-from crawler.model.metadata import POISON_URLS, KeyValue
+from crawler.model.metadata import POISON_URLS, KeyValue, increase
 from crawler.model.url import MAX_URL
 from crawler.output.sink import refused
 
@@ -50,8 +50,7 @@ class CrashGuard:
         except OSError as error:
             raise refused(error, path) from error
         if (url := self._last()) is not None:
-            deaths = int(metadata.get(POISON_URLS, url) or 0) + 1
-            metadata.set(POISON_URLS, url, b"%d" % deaths)
+            increase(metadata, POISON_URLS, url)
             self._map[:_LENGTH] = _NOTHING
         self._deaths = {url: int(count) for url, count in metadata.items(POISON_URLS)}
 
