@@ -189,7 +189,8 @@ class Crawl:
 
     def snapshot(self) -> Snapshot:
         """The crawl at this moment; cheap."""
-        return self._snapshot(self._frontier.waits(self._report.pages_left()))
+        waits = self._frontier.waits(self._report.pages_left())
+        return self._snapshot(replace(waits, stops_in_s=self._report.time_left()))
 
     def _snapshot(self, waits: Waits = NO_WAITS) -> Snapshot:
         frontier = self._frontier.statistics()

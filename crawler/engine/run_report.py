@@ -277,6 +277,10 @@ class RunReport:
         limit = self._config.limits.max_pages
         return inf if limit is None else max(0, limit - self._store.counts()["page"])
 
+    def time_left(self) -> float | None:
+        """How long the run may go on (seconds); None without a limit."""
+        return self._quotas.time_left(self._clock())
+
     def finish_reason(self, *, interrupted: bool) -> FinishReason:
         """Why the run ends now."""
         counts = self._store.counts()

@@ -175,12 +175,14 @@ def combine_waits(waits: Iterable[Waits]) -> Waits:
     every = list(waits)
     slowest = max(every, key=lambda one: one.least_s)
     silent = max(every, key=lambda one: one.oldest_request_s)
+    ends = [one.stops_in_s for one in every if one.stops_in_s is not None]
     return Waits(
         merge_groups(group for one in every for group in one.groups),
         silent.oldest_request_s,
         slowest.slowest_host,
         slowest.least_s,
         silent.silent_host,
+        max(ends) if len(ends) == len(every) else None,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from crawler.frontier.silent_hosts import read_silent_hosts
 from crawler.frontier.sqlite.lockfile import lock_holder
@@ -130,12 +130,16 @@ def status_of(
         return None
     config = from_json(totals.run.config.encode())
     left = pages_left(config, totals.counts["page"])
-    now = time.time() if now is None else now
-    now -= clock_shift(state, now)
+    wall = time.time() if now is None else now
+    now = wall - clock_shift(state, wall)
+    runs = read_runs(state)
     return Status(
         **asdict(totals),
         hosts_waiting=tuple(map(_waiting_host, state.busiest(hosts))),
-        waits=_waits(state, config, left, pid, now),
+        waits=replace(
+            _waits(state, config, left, pid, now),
+            stops_in_s=None if pid is None else _time_left(config, runs, wall),
+        ),
         external=read_number(state, EXTERNAL, "urls"),
         broken_external=read_number(state, EXTERNAL, "broken"),
         external_not_checked=read_number(state, EXTERNAL, "not checked"),
@@ -143,7 +147,7 @@ def status_of(
         needs_javascript=read_number(state, NEEDS_JAVASCRIPT, "pages"),
         pid=pid,
         parked=() if pid is not None else parked_hosts(state),
-        runs=read_runs(state),
+        runs=runs,
         saved_at=saved_at(state),
         over_limit=max(0, totals.counts["queued"] - totals.queued_images - left),
     )
@@ -164,6 +168,14 @@ def _waits(
         [(one.name, now - one.since) for one in silent],
         config.politeness.max_park_wait if left else None,
     )
+
+
+def _time_left(config: Config, runs: Runs | None, now: float) -> float | None:
+    """How long the run may go on; None without a limit, or if that is not known."""
+    limit = config.limits.max_time
+    if limit is None or runs is None:
+        return None
+    return max(0.0, runs.started + limit - now)
 
 
 def parked_hosts(state: StateReader) -> tuple[HostGroup, ...]:

@@ -77,6 +77,8 @@ class Waits(Struct, frozen=True):
     """
     silent_host: str = ""
     """The host of `oldest_request_s`."""
+    stops_in_s: float | None = None
+    """When `limits.max_time` stops the run (seconds); None without such a limit."""
 
     @property
     def is_predictable(self) -> bool:

@@ -203,6 +203,12 @@ class Quotas:
             return "limit_pages"
         return None
 
+    def time_left(self, now: float) -> float | None:
+        """How long the run may go on (seconds, `max_time`); None: without a limit."""
+        if (limit := self._config.max_time) is None:
+            return None
+        return max(0.0, self._started + limit - now)
+
     def release(self) -> None:
         """Give back what this shard was granted and has not used."""
         if self._grants is None:

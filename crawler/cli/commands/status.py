@@ -16,10 +16,10 @@ from crawler.cli.terminal.formatting import (
     counted,
     echo_json,
     estimate,
-    least_time,
     name_files,
     printable,
     terminal_width,
+    time_bound,
 )
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.sqlite.database import has_fleet
@@ -149,6 +149,7 @@ def _as_json(
 ) -> dict[str, Any]:
     ended = status.saved_at if status.pid is None else None
     ended_as = {**status.reasons["error"], **status.reasons["skip"]}
+    ends = status.waits.stops_in_s
     runs, took, whole = status.runs, status.last_run_s, status.all_runs_s
     return {
         "dir": folder,
@@ -191,6 +192,7 @@ def _as_json(
         "speed": speed,
         "slowest_host": status.waits.slowest_host or None,
         "least_s": round(status.waits.least_s, 3),
+        "stops_in_s": None if ends is None else round(ends, 3),
         "next_command": next_command(folder, status)
         if status.state == "stopped"
         else None,
@@ -226,8 +228,8 @@ def _as_text(
         yield f"  changes  {changes}"
     if status.pid is not None and speed is not None:
         yield f"  speed    {speed_text(status, speed, now)}"
-    if status.waits.least_s:
-        yield f"  time     {least_time(status.waits)}"
+    if bound := time_bound(status.waits):
+        yield f"  time     {bound}"
     if status.retries and status.next_retry is not None:
         due = max(0.0, status.next_retry - now)
         yield f"  retries  {status.retries:,}, the next in {show_seconds(due)}"

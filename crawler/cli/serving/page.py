@@ -16,7 +16,7 @@ from crawler.cli.commands.status import (
 )
 from crawler.cli.serving.crawls import CrawlView, NoCrawl, Served
 from crawler.cli.serving.html import Column, Html, document, join, table, tag
-from crawler.cli.terminal.formatting import least_time, waiting_text
+from crawler.cli.terminal.formatting import time_bound, waiting_text
 from crawler.inspect.recent import Recent
 from crawler.inspect.status import Status, began_at
 from crawler.model.host import Waiting
@@ -102,8 +102,8 @@ def _header(view: CrawlView, back: Sequence[Html]) -> Html:
     lines += (f"parked: {text}" for text in parked_texts(status, time.time()))
     if status.pid is not None and view.recent and view.recent.speed:
         lines.append(speed_text(status, view.recent.speed, time.time()))
-    if status.waits.least_s:
-        lines.append(least_time(status.waits))
+    if bound := time_bound(status.waits):
+        lines.append(bound)
     return tag("header", *back, title, *(tag("p", line) for line in lines), id="head")
 
 

@@ -49,8 +49,8 @@ def status_line(snapshot: Snapshot) -> str:
         f"{snapshot.pages_per_s:.1f} pages/s",
         f"{show_bytes(snapshot.bytes_per_s)}/s",
     ]
-    if snapshot.waits.least_s:
-        parts.append(least_time(snapshot.waits))
+    if bound := time_bound(snapshot.waits):
+        parts.append(bound)
     if snapshot.draining:
         parts.append("stopping")
     if waits := waiting_text(snapshot.waits, time.time()):
@@ -58,8 +58,16 @@ def status_line(snapshot: Snapshot) -> str:
     return "  ".join(parts)
 
 
-def least_time(waits: Waits) -> str:
-    """The bound on the time left, and the host that sets it, if it is one."""
+def time_bound(waits: Waits) -> str:
+    """The bound on the time left, and what sets it; "" if there is none.
+
+    It is the least time of the queues, or, where that is longer or not known, the time
+    until `limits.max_time` stops the run.
+    """
+    if waits.stops_in_s is not None and not 0 < waits.least_s < waits.stops_in_s:
+        return f"at most {show_seconds(waits.stops_in_s)} left by --max-time"
+    if not waits.least_s:
+        return ""
     host = f" for {waits.slowest_host}" if waits.slowest_host else ""
     return f"at least {show_seconds(waits.least_s)} left{host}"
 
@@ -67,11 +75,15 @@ def least_time(waits: Waits) -> str:
 def estimate(waits: Waits, about_s: float | None) -> float | None:
     """The time left (seconds), of which `about_s` is that at the rate of the past.
 
-    It is not less than the bound. None: hosts fail or refuse, so that it is unknown.
+    It is not less than the bound. None: hosts fail or refuse, so that it is unknown, or
+    `limits.max_time` stops the run before.
     """
     if about_s is None or not waits.is_predictable:
         return None
-    return max(about_s, waits.least_s)
+    about_s = max(about_s, waits.least_s)
+    if waits.stops_in_s is not None and about_s >= waits.stops_in_s:
+        return None
+    return about_s
 
 
 def waiting_text(waits: Waits, now: float) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
+from msgspec.structs import replace
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -22,6 +23,7 @@ from crawler.cli.terminal.formatting import (
     estimate,
     printable,
     tallies,
+    time_bound,
     waiting_text,
 )
 from crawler.engine.stats import Snapshot
@@ -157,8 +159,8 @@ def _head(
     about_s = estimate(snapshot.waits, seconds_left)
     if about_s is not None and about_s > snapshot.waits.least_s:
         speed.append(f"  about {show_seconds(about_s)} left")
-    elif snapshot.waits.least_s:
-        speed.append(f"  at least {show_seconds(snapshot.waits.least_s)} left")
+    elif bound := time_bound(replace(snapshot.waits, slowest_host="")):
+        speed.append(f"  {bound}")
     row = Table.grid(expand=True, padding=(0, 2, 0, 0))
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     row.add_column(justify="right", no_wrap=True)

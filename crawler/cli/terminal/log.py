@@ -144,6 +144,8 @@ class JsonLog:
     def progress(self, snapshot: Snapshot) -> None:
         numbers: dict[str, Any] = {n: _rounded(getattr(snapshot, n)) for n in _PROGRESS}
         numbers["least_s"] = round(snapshot.waits.least_s, 3)
+        ends = snapshot.waits.stops_in_s
+        numbers["stops_in_s"] = None if ends is None else round(ends, 3)
         numbers["waiting"] = [_waiting(group) for group in snapshot.waits.groups]
         self._event("progress", "info", numbers)
 

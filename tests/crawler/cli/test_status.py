@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import time
 from contextlib import closing
@@ -78,6 +79,22 @@ def test_a_running_crawl(store: SqliteStore, tmp_path: Path, capsys) -> None:  #
     assert "skipped  depth 1" in out
     assert "a.example  1 pages, 0 images" in out
     assert "records.jsonl (" in out
+
+
+def test_a_limit_of_time_ends_the_run(store: SqliteStore, tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
+    limited = Config(dir=str(tmp_path), limits=LimitsConfig(max_time=3600.0))
+    now = time.time()
+    store.set_run(Run(ULID, to_json(limited).decode(), 3))
+    note_start(store, now - 3550)
+    save_clocks(store, now, now)
+    store.commit()
+    records(tmp_path / "records.jsonl", [now - 5000, now])
+    assert run(["status", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "the URLs known now" not in out, "the run ends before"
+    assert re.search(r"time     at most [0-9.]+ s left by --max-time", out)
+    assert run(["status", "--json", str(tmp_path)]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["stops_in_s"] <= 50
 
 
 def test_a_stopped_crawl_names_the_way_on(

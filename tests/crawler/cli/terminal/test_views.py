@@ -23,7 +23,7 @@ from crawler.cli.terminal.formatting import (
 from crawler.cli.terminal.live import draw
 from crawler.cli.terminal.views import LineView, NoView, choose_view, follow
 from crawler.engine.stats import Snapshot
-from crawler.frontier.waits import waits_of
+from crawler.frontier.waits import combine_waits, waits_of
 from crawler.model.host import Waiting, Waits, WaitState
 
 BUSY = Snapshot(
@@ -210,6 +210,35 @@ def test_no_time_is_estimated_while_hosts_fail_or_refuse(
     assert picture[0].endswith(shown)
     assert "no answer to a request for 4.0 s (s.test)" in " ".join(picture)
     assert "at least 13 s left" in status_line(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("least_s", "stops_in_s", "about_s", "shown"),
+    [
+        (0.0, 40.0, None, "at most 40 s left by --max-time"),
+        (0.0, 40.0, 7200.0, "at most 40 s left by --max-time"),
+        (60.0, 40.0, 90.0, "at most 40 s left by --max-time"),
+        (20.0, 40.0, None, "at least 20 s left"),
+        (20.0, 40.0, 30.0, "about 30 s left"),
+        (20.0, None, 7200.0, "about 2:00:00 left"),
+    ],
+)
+def test_a_limit_of_time_bounds_the_time_left(
+    least_s: float, stops_in_s: float | None, about_s: float | None, shown: str
+) -> None:
+    waits = Waits(slowest_host="h.test", least_s=least_s, stops_in_s=stops_in_s)
+    snapshot = msgspec.structs.replace(BUSY, waits=waits)
+    assert screen(snapshot, 100, 30, about_s)[0].endswith(f"  {shown}")
+    if not shown.startswith("about"):
+        assert shown in status_line(snapshot)
+
+
+def test_several_crawls_stop_when_the_last_of_them_does() -> None:
+    def together(*ends: float | None) -> float | None:
+        return combine_waits([Waits(stops_in_s=end) for end in ends]).stops_in_s
+
+    assert together(5.0, 9.0) == 9.0
+    assert together(5.0, None) is None
 
 
 def test_a_parked_host_that_the_crawl_does_not_wait_for_sets_no_bound() -> None:
