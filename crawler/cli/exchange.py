@@ -10,7 +10,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import click
 from msgspec.structs import replace
 
 import hub
@@ -19,7 +18,7 @@ from crawler.cli.fleet import PATIENCE_S, checked_session, run_supervised
 from crawler.cli.task import Task
 from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
-from crawler.cli.terminal.verbosity import Verbosity
+from crawler.cli.terminal.verbosity import Verbosity, verbosity_of
 from crawler.engine.builder import check_config
 from crawler.engine.changed_settings import shown
 from crawler.engine.run_report import Summary
@@ -84,43 +83,49 @@ def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> 
         raise UsageError(
             "--exchange: a crawl of several machines can't be crawled again"
         )
-    address = _begin(
-        task.config, params["exchange"], params["shards"], fresh=task.mode == "fresh"
-    )
-    for line in (*plan.warnings, *(() if params["quiet"] else plan.notes)):
-        click.echo(f"orbweb: {line}", err=True)
-    if not params["quiet"]:
-        shards = counted(params["shards"], "shard")
-        click.echo(
-            f"orbweb: {address}: begun in {shards}; on each machine run `orbweb work "
-            f"DIR --exchange {address}`",
-            err=True,
+    shards, fresh = params["shards"], task.mode == "fresh"
+    with (
+        opened_server(params["exchange"]) as (address, server),
+        reporting(params, address, task.config) as reporter,
+    ):
+        _begin(task.config, address, server, shards, fresh=fresh)
+        reporter.begin(plan.warnings, plan.notes)
+        reporter.notice(
+            f"orbweb: {address}: begun in {counted(shards, 'shard')}; on each machine "
+            f"run `orbweb work DIR --exchange {address}`"
         )
     return 0
 
 
-def _begin(config: Config, text: str, shards: int, *, fresh: bool) -> Address:
-    with opened_server(text) as (address, server):
-        config = with_absolute_outputs(replace(config, dir=address.crawl))
-        check_settings(config)
-        old = server.crawl()
-        if old is not None:
-            if not fresh:
-                raise UsageError(
-                    f"{address} has a crawl already; go on with it by `orbweb work DIR "
-                    f"--exchange {address}`, change it by the same command without "
-                    "--shards, name another one, or begin anew with --fresh"
-                )
-            _remove(server, old)
-            for shard in range(shards) if object_outputs(config) else ():
-                from crawler.engine.uploading import Uploading
+def reporting(
+    params: Mapping[str, Any], address: Address, config: Config
+) -> closing[Reporter]:
+    """What tells the user, by the options `params`, of a crawl of several machines."""
+    return closing(Reporter(verbosity_of(params), str(address), [config]))
 
-                Uploading(shard_config(config, shard, shards)).overwrite()
-        run_id, text = ulid(time.time(), Random()), to_json(config).decode()
-        crawl = SharedCrawl(run_id, text, Layout(shards), __version__)
-        if not server.begin(crawl):
-            raise UsageError(f"{address}: another program has begun a crawl just now")
-    return address
+
+def _begin(
+    config: Config, address: Address, server: ValkeyServer, shards: int, *, fresh: bool
+) -> None:
+    config = with_absolute_outputs(replace(config, dir=address.crawl))
+    check_settings(config)
+    old = server.crawl()
+    if old is not None:
+        if not fresh:
+            raise UsageError(
+                f"{address} has a crawl already; go on with it by `orbweb work DIR "
+                f"--exchange {address}`, change it by the same command without "
+                "--shards, name another one, or begin anew with --fresh"
+            )
+        _remove(server, old)
+        for shard in range(shards) if object_outputs(config) else ():
+            from crawler.engine.uploading import Uploading
+
+            Uploading(shard_config(config, shard, shards)).overwrite()
+    run_id, text = ulid(time.time(), Random()), to_json(config).decode()
+    crawl = SharedCrawl(run_id, text, Layout(shards), __version__)
+    if not server.begin(crawl):
+        raise UsageError(f"{address}: another program has begun a crawl just now")
 
 
 def check_settings(config: Config) -> None:

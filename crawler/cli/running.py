@@ -53,10 +53,7 @@ def run_tasks(
     title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
-        for warning in warnings:
-            reporter.message(f"orbweb: {warning}")
-        for note in notes:
-            reporter.notice(f"orbweb: {note}")
+        reporter.begin(warnings, notes)
         if any(task.mode == "new" and _lacks_contact(task.config) for task in tasks):
             reporter.notice(NO_CONTACT)
         try:

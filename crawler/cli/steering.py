@@ -15,7 +15,7 @@ import click
 from msgspec.structs import replace
 
 from crawler import __version__
-from crawler.cli.exchange import check_settings, no_crawl, opened_server
+from crawler.cli.exchange import check_settings, no_crawl, opened_server, reporting
 from crawler.cli.flags import settings_of
 from crawler.cli.plan import read_settings, seed_setting
 from crawler.cli.terminal.formatting import counted
@@ -68,16 +68,16 @@ def steer(
             is_paused=bool(params["pause"]),
         )
         is_changed = bool(changes) or newer.is_paused != crawl.is_paused
-        if is_changed and not server.steer(newer):
-            raise UsageError(
-                f"{address}: another program has changed the crawl just now; try again"
-            )
-        has_machines = bool(server.owners(crawl.layout.shards))
-    for line in (*plan.warnings, *(() if params["quiet"] else plan.notes)):
-        click.echo(f"orbweb: {line}", err=True)
-    if not params["quiet"]:
-        for line in _told(address, crawl, newer, changes, has_machines=has_machines):
-            click.echo(f"orbweb: {line}", err=True)
+        with reporting(params, address, config) as reporter:
+            if is_changed and not server.steer(newer):
+                raise UsageError(
+                    f"{address}: another program has changed the crawl just now; try "
+                    "again"
+                )
+            reporter.begin(plan.warnings, plan.notes)
+            at_work = bool(server.owners(crawl.layout.shards))
+            for line in _told(address, crawl, newer, changes, has_machines=at_work):
+                reporter.notice(f"orbweb: {line}")
     return 0
 
 

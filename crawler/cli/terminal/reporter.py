@@ -73,6 +73,13 @@ class Reporter:
         if self._file is not None:
             self._file.message(text)
 
+    def begin(self, warnings: Sequence[str], notes: Sequence[str]) -> None:
+        """What the user is told first."""
+        for warning in warnings:
+            self.message(f"orbweb: {warning}")
+        for note in notes:
+            self.notice(f"orbweb: {note}")
+
     def failed(self, job: str, stop: Stop) -> None:
         """Why one of several crawls fails."""
         self.message(f"orbweb: {job}: {stop}", _level_of(stop))

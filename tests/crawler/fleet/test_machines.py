@@ -113,6 +113,26 @@ def test_an_exchange_has_one_crawl_of_a_name(address, server, capsys):
     assert server.homes() == {}
 
 
+def test_a_json_log_has_a_line_for_all_that_is_said(address, server, tmp_path, capsys):
+    def lines(*options: str) -> list[str]:
+        command = ["crawl", SEED, "--exchange", address, "--log-format", "json"]
+        assert run([*command, *options]) == 0
+        return capsys.readouterr().err.splitlines()
+
+    def messages(*options: str) -> list[str]:
+        return [json.loads(line)["message"] for line in lines(*options)]
+
+    *_, begun = messages("--shards", "2")
+    assert f"{address}: begun in 2 shards" in begun
+    *_, is_paused, at_work = messages("--pause")
+    assert is_paused == f"orbweb: {address}: the crawl is paused"
+    assert "no machine is at work" in at_work
+    assert messages("-q") == []
+    file = tmp_path / "log"
+    assert lines("--pause", "--log-file", str(file)) == [is_paused, at_work]
+    assert json.loads(file.read_text().splitlines()[0])["message"] == is_paused
+
+
 def test_each_machine_logs_in_and_packs_what_it_has(
     tmp_path, valkey_process, monkeypatch
 ):
