@@ -320,6 +320,37 @@ def test_no_text_has_a_former_phrase(phrase: str) -> None:
     assert found == []
 
 
+PLURALS = re.compile(
+    r"\{(?!MAX_|SHOWN_|number\(MAX_)[^{}]*\}( more| failed| known)? "
+    r"(URLs|pages|images|pictures|files|records|links|redirects|items|errors|skips"
+    r"|hosts|requests|seeds|shards|machines|processes|crawls|jobs|runs)\b(?!/s)"
+)
+"""A number and a plural, which is wrong for one: `counted` in `model/units.py`."""
+SEVERAL = {
+    "crawler/cli/commands/extract.py": "an extraction is of one job",
+    "crawler/cli/commands/status.py": "the last of so many runs",
+    "crawler/cli/plan.py": "only of several jobs",
+    "crawler/cli/running.py": "one has a name",
+    "crawler/engine/document_plugins.py": "more than a limit",
+    "crawler/engine/extraction/opening.py": "one has a sentence of its own",
+    "crawler/fleet/supervisor.py": "several have died",
+    "crawler/inspect/audit/relations.py": "one is no problem",
+    "crawler/policy/traps/score_table.py": "one page is no trap",
+}
+"""Where the number is never 1."""
+
+
+def test_one_thing_is_no_plural() -> None:
+    found = {
+        place(file, number): line.strip()
+        for file in python_files("crawler")
+        if str(file.relative_to(ROOT)) not in SEVERAL
+        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        if PLURALS.search(line)
+    }
+    assert found == {}
+
+
 def docstrings(file: Path) -> Iterator[tuple[int, str]]:
     """(line, text) of every docstring of a file of Python, those of attributes too."""
     for node in ast.walk(ast.parse(file.read_text())):

@@ -16,7 +16,6 @@ import hub
 from crawler import __version__
 from crawler.cli.fleet import PATIENCE_S, checked_session, run_supervised
 from crawler.cli.task import Task
-from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.verbosity import Verbosity, verbosity_of
 from crawler.engine.builder import check_config
@@ -35,7 +34,7 @@ from crawler.model.config import Config, from_json, to_json
 from crawler.model.errors import StateError, Stop, UsageError
 from crawler.model.http_config import LoginConfig
 from crawler.model.shards import Layout, Session
-from crawler.model.units import show_seconds
+from crawler.model.units import counted, show_seconds
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import ulid
@@ -384,8 +383,8 @@ def _refuse_new(
 def none_left(shards: int) -> str:
     """What is said to a machine that gets no shard."""
     return (
-        f"there is no shard left for this machine: all {shards} have their states in "
-        "other folders, on machines that run or have run them"
+        "there is no shard left for this machine: the state of each is in another "
+        "folder, on a machine that runs it or has run it"
     )
 
 

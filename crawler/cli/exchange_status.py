@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 
 from crawler.cli.exchange import no_crawl
-from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet.address import Address, parse_address
 from crawler.fleet.exchange_server import SharedCrawl
@@ -22,7 +22,7 @@ from crawler.fleet.valkey_server import ValkeyServer
 from crawler.inspect.status import began_at
 from crawler.model.config import from_json
 from crawler.model.resume_command import steer_command
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import counted, show_bytes, show_seconds
 
 _COUNTS = (
     "pages", "images", "files", "redirects", "errors", "skipped", "queued", "in_flight",
@@ -189,7 +189,7 @@ def _lines(status: ExchangeStatus, now: float) -> Iterator[str]:
     yield from _snapshots(status, now)
     for one in status.machines:
         shards = counted(len(one.shards), "shard")
-        speed = f"{one.pages:,} pages, {one.pages_per_s:.1f} pages/s"
+        speed = f"{counted(one.pages, 'page')}, {one.pages_per_s:.1f} pages/s"
         yield f"    {one.machine}  {shards}, {speed}"
 
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from crawler.cli.signals import Interruptible, interruptible
 from crawler.cli.task import Opening, Task, report_end
-from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.views import Watched
 from crawler.engine.builder import check_config
@@ -34,6 +33,7 @@ from crawler.model.errors import UsageError
 from crawler.model.metadata import COOKIE_FILE, COOKIES
 from crawler.model.resume_command import steer_command, with_folder
 from crawler.model.shards import Layout, Session
+from crawler.model.units import counted
 from crawler.policy.traps import Traps
 from crawler.workspace.open import ulid
 from crawler.workspace.outputs import object_outputs, with_absolute_outputs

@@ -11,6 +11,7 @@ from crawler.cli.flags import similar
 from crawler.frontier.store import STATES
 from crawler.frontier.throttle import REFUSALS
 from crawler.model.reasons import ErrorCode, SkipReason
+from crawler.model.units import counted, is_or_are
 
 
 class WordList(click.ParamType[tuple[str, ...]]):
@@ -55,9 +56,8 @@ def unfinished(folder: str, left: int) -> str:
     """What is said of a crawl that has `left` URLs to fetch; "" if it has none."""
     if not left:
         return ""
-    are = "URL is" if left == 1 else "URLs are"
     return (
-        f"the crawl is unfinished: {left:,} {are} left "
+        f"the crawl is unfinished: {counted(left, 'URL')} {is_or_are(left)} left "
         f"(orbweb status {shlex.quote(folder)})"
     )
 

@@ -18,13 +18,13 @@ from crawler import __version__
 from crawler.cli.exchange import check_settings, no_crawl, opened_server, reporting
 from crawler.cli.flags import settings_of
 from crawler.cli.plan import read_settings, seed_setting
-from crawler.cli.terminal.formatting import counted
 from crawler.engine.changed_settings import shown
 from crawler.fleet.address import Address
 from crawler.fleet.exchange_server import SharedCrawl
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.config_changes import Change, changes_between
 from crawler.model.errors import StateError, UsageError
+from crawler.model.units import counted
 from crawler.settings.load import Plan
 from crawler.settings.resumed import load_resumed
 from crawler.workspace.new_settings import refuse_fixed

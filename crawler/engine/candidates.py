@@ -33,6 +33,7 @@ from crawler.model.documents import (
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
 from crawler.model.metadata import KeyValue
+from crawler.model.units import counted
 from crawler.model.url import host_key, join_header, origin
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
@@ -385,12 +386,11 @@ class CandidateBuilder:
             Hop(response.url, response.status),
         )
         if any(hop.url == target for hop in chain):
-            raise RedirectLoop(
-                f"{target} leads back to itself over {len(chain)} redirects"
-            )
+            over = counted(len(chain), "redirect")
+            raise RedirectLoop(f"{target} leads back to itself over {over}")
         if len(chain) > self._max_redirects:
             raise TooManyRedirects(
-                f"more than {self._max_redirects} redirects in one chain"
+                f"more than {counted(self._max_redirects, 'redirect')} in one chain"
             )
         kind: LinkKind = lease.kind if lease.kind in NAMED_SITEMAPS else "redirect"
         candidate = Candidate(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import OutputError
+from crawler.model.units import counted, is_or_are
 from crawler.output.lines import split_position
 from crawler.output.objects.uploader import Uploader
 from crawler.output.sink import RecordSink
@@ -97,7 +98,7 @@ class Uploading:
 
     def _failed(self, uploader: Uploader, failure: Exception) -> OutputError:
         parts, folder = len(uploader.waiting()), uploader.path.parent
-        left = "1 part is" if parts == 1 else f"{parts} parts are"
+        left = f"{counted(parts, 'part')} {is_or_are(parts)}"
         crawl = str(content_folder(self._config.dir))
         again = f"orbweb resume {shlex.quote(crawl)}"
         return OutputError(f"{failure}; {left} left in {folder}: `{again}` uploads it")

@@ -12,6 +12,7 @@ from typing import Any
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Header, Peer, Response, Timings, TlsInfo
 from crawler.model.redact import redact
+from crawler.model.units import counted
 from crawler.model.url import origin
 
 
@@ -62,7 +63,7 @@ def _in_one_line(headers: list[Header]) -> str:
 
 
 def _response_briefly(response: Response) -> list[str]:
-    size = f"{response.wire_bytes:,} bytes"
+    size = counted(response.wire_bytes, "byte")
     if response.size != response.wire_bytes:
         size += f", {response.size:,} decoded"
     return [_status(response), f"{size}, truncated" if response.truncated else size]
@@ -86,7 +87,8 @@ def _status(response: Response) -> str:
 
 def _size(response: Response) -> str:
     cut = ", truncated" if response.truncated else ""
-    return f"{response.wire_bytes:,} bytes of body, {response.size:,} decoded{cut}"
+    received = counted(response.wire_bytes, "byte")
+    return f"{received} of body, {response.size:,} decoded{cut}"
 
 
 def _failure(failure: Failure | None) -> str:

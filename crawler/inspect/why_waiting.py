@@ -35,7 +35,7 @@ from crawler.model.config import Config
 from crawler.model.host import WaitState
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.resume_command import resume_command
-from crawler.model.units import exact_bytes, show_moment, show_seconds
+from crawler.model.units import counted, exact_bytes, show_moment, show_seconds
 from crawler.policy.quotas import is_reached
 
 TOP = 5
@@ -111,8 +111,8 @@ class _Requests:
             silent = show_seconds(max(0.0, now - oldest.since))
             hosts = _name_hosts([*self.of_host][:NAMES], len(self.of_host))
             waited = "no answer for" if len(self.of_host) == 1 else "the longest for"
-            plural = "request" if urls == 1 else "requests"
-            detail = f"{hosts}: {urls:,} {plural} under way, {waited} {silent}"
+            requests = counted(urls, "request")
+            detail = f"{hosts}: {requests} under way, {waited} {silent}"
             yield Blocker("waits", "no answer", urls, detail)
 
 
@@ -275,7 +275,7 @@ def _others(
         return
     wait, most = config.politeness.wait, config.concurrency
     rate = f"a request every {show_seconds(wait)} to each, " if wait else ""
-    detail = f"hosts not named here: {rate}at most {most:,} requests at once"
+    detail = f"hosts not named here: {rate}at most {counted(most, 'request')} at once"
     yield Blocker("waits", "politeness" if wait else "concurrency", urls, detail)
 
 

@@ -83,6 +83,16 @@ def exact_seconds(number: float) -> float | int | str:
     return int(number) if number == int(number) else number
 
 
+def counted(number: int, name: str) -> str:
+    """`1 page`, `2 pages`: a number of things, whose plural has an s."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+def is_or_are(number: int) -> str:
+    """The verb of so many things: `1 URL is`, `2 URLs are`."""
+    return "is" if number == 1 else "are"
+
+
 def show_bytes(number: float) -> str:
     """Format a size to show: `1.23 MB`, `456 kB` (decimal, as in file managers)."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from crawler.model.errors import OutputError, StateError
+from crawler.model.units import counted
 from crawler.output.append import open_for_appending
 from crawler.output.sink import OutputClosed, compression_of, refused
 
@@ -203,7 +204,7 @@ class LineFile:
             return  # a part that is finished keeps its time, too
         if size < self._offset:
             raise StateError(
-                f"{self._path} has {size} bytes, but the state says that "
+                f"{self._path} has {counted(size, 'byte')}, but the state says that "
                 f"{self._offset} were written: put the file back, or begin anew with "
                 "--fresh"
             )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
+from crawler.model.units import counted
 from crawler.settings.fields import keys, table_module
 from crawler.settings.load import Job, Plan, Setting, job_of, plan_of, settings_of_jobs
 
@@ -69,7 +70,7 @@ def _of_the_folder(
         if folders[-1] and _is_same(folders[-1], named.value):
             return [settings]
     raise UsageError(
-        f"{file} holds {len(jobs)} jobs, and none of them has the folder "
+        f"{file} holds {counted(len(jobs), 'job')}, and none has the folder "
         f"{named.value}: name one of {', '.join(folders)}, or no folder to resume all"
     )
 

@@ -11,7 +11,7 @@ import click
 
 from crawler.cli.standard_streams import reader_may_leave
 from crawler.cli.state_options import WordList, unfinished, unique_words
-from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.inspect.audit.audit import audit
 from crawler.inspect.audit.findings import (
     Audit,
@@ -21,6 +21,7 @@ from crawler.inspect.audit.findings import (
     SectionName,
 )
 from crawler.inspect.state import open_state
+from crawler.model.units import counted
 
 NO_FAULTS = ("info", "slowest_pages", "largest_pages")
 UNFINISHED = "unfinished"

@@ -84,7 +84,7 @@ _MEANINGS = (
 
 def what_to_see(folder: str, counts: Mapping[str, int]) -> Iterator[str]:
     """The numbers of records, and commands that show them."""
-    from crawler.cli.terminal.formatting import counted
+    from crawler.model.units import counted
 
     yield ""
     for state, meaning in _MEANINGS:

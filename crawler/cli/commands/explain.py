@@ -11,14 +11,14 @@ from typing import Any
 import click
 import msgspec
 
-from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
 from crawler.inspect.why_waiting import failures_in_a_row
 from crawler.model.crawl import Decision
 from crawler.model.metadata import clock_shift
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import counted, show_bytes, show_seconds
 from crawler.workspace.paths import state_folder
 
 
@@ -122,13 +122,14 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     host = found.host
     if host is None:
         return
-    yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
+    pages, images = counted(host.pages, "page"), counted(host.images, "image")
+    yield "host", f"{host.name}: {pages}, {images} queued"
     if (usage := host.usage).seconds:
         busy = f"{show_seconds(usage.seconds)} of requests and the pauses after them"
         received = show_bytes(usage.wire_bytes)
         yield "usage", f"{counted(usage.pages, 'page')}, {received}, {busy}"
     if found.ahead is not None:
-        yield "ahead", f"{found.ahead:,} URLs of this host"
+        yield "ahead", f"{counted(found.ahead, 'URL')} of this host"
     if found.next_allowed_at is not None:
         yield (
             "next",

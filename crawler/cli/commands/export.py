@@ -12,6 +12,7 @@ from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, unique_words
 from crawler.model.errors import UsageError
 from crawler.model.records import RECORD_TYPES
+from crawler.model.units import counted
 from crawler.output.export.condition import Condition
 from crawler.output.export.export import export, export_by_type, placed
 from crawler.output.export.files import STDOUT
@@ -86,11 +87,11 @@ def command(
     _check_target(target, files)
     if split_types:
         for path, written in export_by_type(files, chosen, selection, target).items():
-            click.echo(f"{path}: {written:,} records", err=True)
+            click.echo(f"{path}: {counted(written, 'record')}", err=True)
         return
     written = export(files, chosen, selection, target)
     if target != STDOUT:
-        click.echo(f"{target}: {written:,} records", err=True)
+        click.echo(f"{target}: {counted(written, 'record')}", err=True)
 
 
 def _selection(

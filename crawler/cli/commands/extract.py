@@ -14,10 +14,11 @@ from crawler.cli.flags import Flag, GroupedCommand, settings_of
 from crawler.cli.options import extract_options
 from crawler.cli.plan import read_settings
 from crawler.cli.record_files import tell_missing
-from crawler.cli.terminal.formatting import counted, printable
+from crawler.cli.terminal.formatting import printable
 from crawler.engine.exit_status import DONE, TOO_MANY_FAILURES
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
+from crawler.model.units import counted
 from crawler.model.url_pattern import expression
 from crawler.settings.load import Setting, load
 from crawler.settings.resumed import settings_of as settings_of_config

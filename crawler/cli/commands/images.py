@@ -25,7 +25,7 @@ from crawler.inspect.images import (
 )
 from crawler.model.content_config import ImageFormat, ImagesConfig
 from crawler.model.errors import UsageError
-from crawler.model.units import parse_bytes
+from crawler.model.units import counted, parse_bytes
 from crawler.output.datasets.imagefolder import open_imagefolder
 from crawler.output.datasets.samples import CAPTIONS, Samples
 from crawler.output.datasets.webdataset import open_webdataset
@@ -170,7 +170,7 @@ def _write_table(
         raise UsageError(f"-o {target} is the file that is read; name another")
     written = export(files, chosen, selection, target)
     if target != STDOUT:
-        click.echo(f"{target}: {written:,} records", err=True)
+        click.echo(f"{target}: {counted(written, 'record')}", err=True)
 
 
 def _write_data_set(
@@ -191,8 +191,9 @@ def _write_data_set(
         return open_webdataset(target, samples, shard)
 
     written = export(files, Format(opened, "", tabular=False), selection, target)
-    click.echo(f"{target}: {written:,} images", err=True)
+    click.echo(f"{target}: {counted(written, 'image')}", err=True)
     if samples.unreadable:
         click.echo(f"{samples.unreadable:,} SVG, HEIC or JPEG XL left out", err=True)
     if samples.missing:
-        click.echo(f"{samples.missing:,} left out, whose files are missing", err=True)
+        whose = "file is" if samples.missing == 1 else "files are"
+        click.echo(f"{samples.missing:,} left out, whose {whose} missing", err=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from crawler.cli.state_options import unfinished
-from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.inspect.links import (
     Chosen,
     GroupedLinks,
@@ -21,6 +21,7 @@ from crawler.inspect.links import (
 )
 from crawler.inspect.state import open_state
 from crawler.inspect.typed_url import find_typed
+from crawler.model.units import counted, is_or_are
 
 OUTCOME = 12
 """Columns for what became of a target; a longer word takes more."""
@@ -126,8 +127,8 @@ def _print_groups(folder: str, found: GroupedLinks, limit: int | None) -> None:
 def _print_total(total: str, shown: int | None, unit: str) -> None:
     """`shown`: how many `unit` are listed, if not all."""
     if shown is not None:
-        first = f"{unit} is" if shown == 1 else f"{shown:,} {unit}s are"
-        total += f"; the first {first} shown"
+        first = unit if shown == 1 else counted(shown, unit)
+        total += f"; the first {first} {is_or_are(shown)} shown"
     click.echo(total, err=True)
 
 

@@ -12,6 +12,7 @@ import click
 from crawler.cli.state_options import code_option, host_option, unique_words
 from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 from crawler.inspect.urls import host_keys
+from crawler.model.units import counted, is_or_are
 
 
 @click.command("retry")
@@ -38,7 +39,8 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     count = requeue_failed(
         path, unique_words(reasons), keys, now=time.time(), dry_run=dry_run
     )
-    note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
+    verb = "would be" if dry_run else is_or_are(count)
+    note = f"{counted(count, 'failed URL')} {verb} queued again"
     verbosity = verbosity_of(params)
     if dry_run or not count:
         with closing(Reporter(verbosity, folder, [config])) as reporter:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from crawler.cli.failed_crawl import failure_of_crawl, is_part
 from crawler.cli.terminal.formatting import (
-    counted,
     echo_json,
     estimate,
     name_files,
@@ -33,7 +32,7 @@ from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.reasons import retry_command
 from crawler.model.resume_command import limit_reached, resume_command
-from crawler.model.units import show_bytes, show_moment, show_seconds
+from crawler.model.units import counted, show_bytes, show_moment, show_seconds
 from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
 
@@ -251,7 +250,8 @@ def _as_text(
         for host in status.hosts_waiting:
             wait = host.ready_at - now
             note = f", next request in {show_seconds(wait)}" if wait > 1 else ""
-            yield f"    {host.name}  {host.pages:,} pages, {host.images:,} images{note}"
+            pages, images = counted(host.pages, "page"), counted(host.images, "image")
+            yield f"    {host.name}  {pages}, {images}{note}"
     if records:
         yield f"  records  {name_files(records)} ({show_bytes(size_of(records))})"
 

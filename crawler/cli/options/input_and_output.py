@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from crawler.cli.flags import Flag
 from crawler.cli.plan import read_file
-from crawler.cli.terminal.formatting import counted
 from crawler.model.errors import UsageError
+from crawler.model.units import counted
 from crawler.output.registry import OTHER_FORMATS
 from crawler.output.sink import COMPRESSED
 from crawler.settings.load import Setting, from_flag

@@ -20,7 +20,7 @@ from crawler.cli.terminal.formatting import time_bound, waiting_text
 from crawler.inspect.recent import Recent
 from crawler.inspect.status import Status, began_at
 from crawler.model.host import Waiting
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import counted, show_bytes, show_seconds
 
 _URLS = Column("URLs", "number")
 _SHOWN_HOSTS = 20
@@ -38,7 +38,7 @@ def list_page(crawls: Sequence[Served]) -> bytes:
     running = sum(
         isinstance(one, CrawlView) and one.status.pid is not None for one in crawls
     )
-    title = tag("div", tag("h1", f"{len(crawls)} crawls"), cls="title")
+    title = tag("div", tag("h1", counted(len(crawls), "crawl")), cls="title")
     summary = tag("p", f"orbweb: {running} running, {len(crawls) - running} not")
     columns = [Column("crawl", "text name"), Column("pages", "number")]
     columns += [Column("errors", "number"), Column("queued", "number")]
@@ -145,7 +145,7 @@ def _progress(view: CrawlView) -> Html:
     done = sum(counts[state] for state, _ in NAMES if state != "queued")
     known = done + counts["queued"]
     bar = tag("progress", value=done, max=max(known, 1))
-    share = tag("p", f"{done:,} of {known:,} known URLs", cls="soft")
+    share = tag("p", f"{done:,} of {counted(known, 'known URL')}", cls="soft")
     tiles = [
         _tile(name, f"{counts[state]:,}", bad=state == "error" and counts[state] > 0)
         for state, name in NAMES

@@ -15,7 +15,7 @@ from crawler.engine.stats import Snapshot
 from crawler.model.host import SILENT_S, Waiting, Waits
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord, RedirectRecord, SkipRecord
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import counted, show_bytes, show_seconds
 
 LINE_INTERVAL_S = 10.0
 """Between two status lines, where nothing can be drawn."""
@@ -28,11 +28,6 @@ STOPPING = (
     "stopping: waiting for the requests under way; "
     "Ctrl-C again stops at once, nothing is lost"
 )
-
-
-def counted(number: int, name: str) -> str:
-    """`1 page`, `2 pages`."""
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def name_files(files: Sequence[Path]) -> str:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view
 from crawler.engine.builder import Crawl, Summary
 from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop
+from crawler.model.units import counted
 
 if TYPE_CHECKING:
     from crawler.cli.terminal.log import JsonLog, Level, Log, LogFile

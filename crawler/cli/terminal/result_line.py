@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crawler.cli.terminal.formatting import counted, name_files
+from crawler.cli.terminal.formatting import name_files
 from crawler.engine.builder import Summary
 from crawler.model.config import Config
-from crawler.model.units import show_seconds
+from crawler.model.units import counted, show_seconds
 from crawler.output.lines import stream_files
 from crawler.workspace.outputs import Output, outputs, parts_of
 

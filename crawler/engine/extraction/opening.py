@@ -104,8 +104,10 @@ def extract_crawl(
         )
     if source.unsaved:
         tell(
-            f"{source.unsaved:,} pages and files have no saved body: they keep their "
-            "records"
+            "1 page or file has no saved body: it keeps its record"
+            if source.unsaved == 1
+            else f"{source.unsaved:,} pages and files have no saved body: they keep "
+            "their records"
         )
     return extracted
 

@@ -36,6 +36,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from crawler.model.errors import ConnectionReset, ProtocolFailure
 from crawler.model.http import Header
 from crawler.model.reasons import Tolerated
+from crawler.model.units import counted
 
 if TYPE_CHECKING:
     from crawler.fetch.http1.chunked import ChunkedBody
@@ -150,9 +151,9 @@ class ResponseReader:
             )
             raise ConnectionReset(f"connection closed {what}", stage="headers")
         if self._framing != "close":
-            size = self.wire_bytes
+            size = counted(self.wire_bytes, "byte")
             raise ConnectionReset(
-                f"connection closed after {size} bytes of an unfinished body",
+                f"connection closed after {size} of an unfinished body",
                 stage="body",
             )
         self.done = True

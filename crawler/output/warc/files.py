@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from crawler.model.errors import OutputError, StateError
+from crawler.model.units import counted
 from crawler.output.append import open_for_appending
 from crawler.output.sink import refused
 from crawler.output.warc import cdxj
@@ -153,8 +154,9 @@ class WarcFiles:
         size = warc.lstat().st_size if os.path.lexists(warc) else 0
         if size < self.offset and not finished:
             raise StateError(
-                f"{warc} has {size} bytes, but the state says that {self.offset} were "
-                "written: put the file back, or begin anew with --fresh"
+                f"{warc} has {counted(size, 'byte')}, but the state says that "
+                f"{self.offset} were written: put the file back, or begin anew with "
+                "--fresh"
             )
         if size > self.offset:
             self._truncate(warc)

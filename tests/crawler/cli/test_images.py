@@ -262,7 +262,7 @@ def test_a_missing_file_is_left_out(
     assert run(["images", str(folder), "--to", "imagefolder", "-o", str(out)]) == 0
     err = capsys.readouterr().err
     assert "3 images" in err
-    assert "1 left out, whose files are missing" in err
+    assert "1 left out, whose file is missing" in err
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_running_crawl(store: SqliteStore, tmp_path: Path, capsys) -> None:  #
     assert "retries  1, the next in 1:" in out
     assert "errors   reset 1" in out
     assert "skipped  depth 1" in out
-    assert "a.example  1 pages, 0 images" in out
+    assert "a.example  1 page, 0 images" in out
     assert "records.jsonl (" in out
 
 

@@ -286,7 +286,7 @@ def test_its_commands_can_be_run(text: str, capsys: pytest.CaptureFixture[str]) 
     (retry,) = [words for words in copied if words.startswith("orbweb retry")]
     assert retry.endswith(" --code status_4xx")
     assert run([*shlex.split(retry)[1:], "--dry-run"]) == 0
-    assert "1 failed URLs would be queued" in capsys.readouterr().err
+    assert "1 failed URL would be queued" in capsys.readouterr().err
     for words in copied:
         if not words.startswith("orbweb retry"):
             assert run(shlex.split(words)[1:]) == 0

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.model.units import (
+    counted,
     exact_bytes,
     exact_seconds,
+    is_or_are,
     parse_bytes,
     parse_seconds,
     show_bytes,
@@ -44,3 +46,13 @@ def test_forms_to_show() -> None:
     assert [show_seconds(n) for n in (0.04, 9.94, 9.96, 59.4, 60, 3661, 90061)] == [
         "0.0 s", "9.9 s", "10 s", "59 s", "1:00", "1:01:01", "1 d 01:01"
     ]  # fmt: skip
+
+
+def test_one_thing_has_no_plural() -> None:
+    assert [counted(number, "page") for number in (0, 1, 2, 1001)] == [
+        "0 pages",
+        "1 page",
+        "2 pages",
+        "1,001 pages",
+    ]
+    assert [is_or_are(number) for number in (0, 1, 2)] == ["are", "is", "are"]

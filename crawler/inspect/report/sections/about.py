@@ -10,6 +10,7 @@ from crawler.inspect.report.report import Report, Section
 from crawler.inspect.report.sections.parts import command
 from crawler.inspect.report.site_tree import MAX_FOLDERS, MAX_LEAVES
 from crawler.inspect.report.times import day_and_time
+from crawler.model.units import counted
 
 
 def about(report: Report) -> Section:
@@ -22,8 +23,8 @@ def _paragraphs(report: Report) -> Iterator[Html]:
     made = command(f"orbweb report {shlex.quote(report.folder)}")
     version = next((mark.version for mark in found.runs if mark.version), "")
     orbweb = f"Orbweb {version}".strip()
-    when, records = day_and_time(report.made_at), number(found.records)
-    yield el("p", f"Made {when} of {records} records of {orbweb}. ", made)
+    when, records = day_and_time(report.made_at), counted(found.records, "record")
+    yield el("p", f"Made {when} of {records} of {orbweb}. ", made)
     ends = [mark for mark in found.runs if mark.event == "finished"]
     if ends:
         reasons = ", ".join(str(mark.finish_reason) for mark in ends[-5:])

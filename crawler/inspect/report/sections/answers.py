@@ -18,7 +18,7 @@ from crawler.inspect.report.sections.parts import (
     empty,
     table,
 )
-from crawler.model.units import show_bytes
+from crawler.model.units import counted, show_bytes
 
 SHOWN = 12
 """Rows of a list."""
@@ -97,7 +97,8 @@ def hosts(report: Report) -> Section | None:
         )
     more = len(report.found.hosts) - len(rows)
     note = (
-        f"The {SHOWN_HOSTS} hosts with the most URLs; {number(more)} more have fewer."
+        f"The {SHOWN_HOSTS} hosts with the most URLs; {counted(more, 'other')} "
+        f"{'has' if more == 1 else 'have'} fewer."
         if more
         else ""
     )

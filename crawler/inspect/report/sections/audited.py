@@ -9,6 +9,7 @@ from crawler.inspect.audit.findings import Section as Findings
 from crawler.inspect.report.markup import Child, Html, el, number, url_link, web_text
 from crawler.inspect.report.report import Report, Section
 from crawler.inspect.report.sections.parts import command, empty, table
+from crawler.model.units import counted
 
 OPEN_FINDINGS = 5
 """A list of so few findings is open at first."""
@@ -46,7 +47,7 @@ def _findings(section: Findings) -> Html:
         for one in section.findings
     ]
     count = len(section.findings)
-    listed = "The URL" if section.count == 1 else f"{number(count)} URLs"
+    listed = "The URL" if section.count == 1 else counted(count, "URL")
     return el(
         "section",
         el("h3", el("span", number(section.count), class_="num"), section.title),

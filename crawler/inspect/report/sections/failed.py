@@ -22,6 +22,7 @@ from crawler.inspect.report.sections.parts import (
     empty,
     table,
 )
+from crawler.model.units import counted, is_or_are
 
 SHOWN_HOSTS = 4
 OPEN_EXAMPLES = 5
@@ -118,7 +119,7 @@ def _number_of_hosts(groups: dict[Cause, Group]) -> int:
 
 def _examples(group: Group, listed: Html) -> Html:
     number_of = len(group.examples)
-    named = "The URL" if group.count == 1 else f"{number_of} URLs"
+    named = "The URL" if group.count == 1 else counted(number_of, "URL")
     return el("details", el("summary", named), listed, open=number_of <= OPEN_EXAMPLES)
 
 
@@ -152,7 +153,7 @@ def _hosts(group: Group) -> Html:
         parts += [", " if at else None, web_text(host, 60)]
         parts.append(f" ({number(count)})" if len(group.hosts) > 1 else None)
     if more := len(group.hosts) - len(named):
-        parts.append(f" and {number(more)} more hosts")
+        parts.append(f" and {counted(more, 'more host')}")
     return el("span", *parts)
 
 
@@ -190,12 +191,13 @@ def _redirect_group(name: str, group: Group) -> Html:
         (url_link(one.url), one.note, url_link(one.other)) for one in group.examples
     ]
     more = group.count - len(group.examples)
+    rest = f"{number(more)} more {is_or_are(more)} in the records."
     return el(
         "section",
         el("h3", el("span", number(group.count), class_="num"), name),
         el("p", _hosts(group), class_="hosts") if len(group.hosts) > 1 else None,
         _examples(group, table(heads, rows, name)),
-        el("p", f"{number(more)} more are in the records.") if more else None,
+        el("p", rest) if more else None,
         class_="card group calm",
     )
 

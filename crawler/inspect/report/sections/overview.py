@@ -10,7 +10,7 @@ from crawler.inspect.report.markup import Html, el, number, percent, url_link
 from crawler.inspect.report.report import Report, Section
 from crawler.inspect.report.sections.parts import command
 from crawler.inspect.report.times import day_and_time, time_span
-from crawler.model.units import show_bytes, show_seconds
+from crawler.model.units import counted, show_bytes, show_seconds
 
 MAX_SEEDS = 5
 MAX_HOSTS = 100
@@ -60,8 +60,7 @@ def _sentence(report: Report) -> Iterator[Html | str]:
         yield el("b", show_seconds(timeline.length_s))
         yield " of crawling"
         if timeline.pauses:
-            pauses = len(timeline.pauses)
-            yield f" with {pauses} pause{'' if pauses == 1 else 's'}"
+            yield f" with {counted(len(timeline.pauses), 'pause')}"
         yield ". "
     if is_empty:
         yield el("b", "Nothing could be fetched. ")
@@ -71,7 +70,7 @@ def _sentence(report: Report) -> Iterator[Html | str]:
             yield ", " if at else ""
             yield url_link(seed)
         more = len(report.seeds) - MAX_SEEDS
-        yield f" and {number(more)} more seeds." if more > 0 else "."
+        yield f" and {counted(more, 'more seed')}." if more > 0 else "."
     if report.state.name == "running":
         yield f" This is how it stood at {day_and_time(report.made_at)}."
 
@@ -80,7 +79,7 @@ def _continue(report: Report) -> Html | None:
     state = report.state
     if state.name != "stopped":
         return None
-    waits = f"{number(state.queued)} URLs wait. This continues the crawl:"
+    waits = f"Queued: {counted(state.queued, 'URL')}. This continues the crawl:"
     return el("p", waits, " ", command(state.continues))
 
 
@@ -134,6 +133,6 @@ def _few_records(report: Report) -> str:
     if ended >= report.state.urls or report.state.name == "running":
         return ""
     return (
-        f"The crawl has {number(report.state.urls)} records, and {number(ended)} of "
+        f"The crawl has {counted(report.state.urls, 'record')}, and {number(ended)} of "
         "them are in the files here: the others were moved away."
     )

@@ -11,7 +11,7 @@ from crawler.inspect.report.histogram import SHOWN_PER_DECADE, LogHistogram
 from crawler.inspect.report.markup import Html, el, number, url_link
 from crawler.inspect.report.report import Report, Section
 from crawler.inspect.report.sections.parts import card, cards, plot_card, table
-from crawler.model.units import show_bytes
+from crawler.model.units import counted, show_bytes
 
 MAX_COLUMNS = 25
 """Depths that have a column of their own; the deeper ones share the last."""
@@ -49,7 +49,7 @@ def _depth_card(report: Report) -> Html:
     plot = Plot(
         f"Pages by depth, up to {max(depths)}",
         [
-            Stack((n,), f"Depth {name}\n{number(n)} pages")
+            Stack((n,), f"Depth {name}\n{counted(n, 'page')}")
             for n, name in zip(counts, names, strict=True)
         ],
         ("page",),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from crawler.inspect.report.markup import Html, el, number
 from crawler.inspect.report.report import Report, Section
-from crawler.model.units import show_bytes
+from crawler.model.units import counted, show_bytes
 
 MAX_HOSTS = 200
 """Hosts that can be chosen: those with the most pictures."""
@@ -32,7 +32,7 @@ def sheet(report: Report) -> Section | None:
 def _sentences(report: Report) -> Iterator[str]:
     pictures = report.found.pictures
     shown, embedded = len(report.pictures), len(report.thumbnails)
-    yield f"{number(pictures.count)} pictures, {show_bytes(pictures.received)}."
+    yield f"{counted(pictures.count, 'picture')}, {show_bytes(pictures.received)}."
     if pictures.duplicates:
         exact, near = pictures.duplicates["exact"], pictures.duplicates["near"]
         same = [f"{number(exact)} with the same bytes"] if exact else []
