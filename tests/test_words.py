@@ -12,7 +12,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -236,11 +236,13 @@ DOCUMENTS = (
 FORMER_VALUES = {"crawler/frontier/sqlite/migrate.py": {"robots_deferred"}}
 """Former words that a state of an earlier format holds, by the file that maps them."""
 
-TEXTS = {".md", ".toml", ".py"}
+TEXTS = frozenset({".md", ".toml", ".py"})
+PYTHON = frozenset({".py"})
 THIS = Path(__file__).resolve()
 
 
-def files(*parts: str, suffixes: set[str]) -> list[Path]:
+@cache
+def files(*parts: str, suffixes: frozenset[str]) -> list[Path]:
     """The files of these names or below these folders that have one of the suffixes."""
     found: list[Path] = []
     for part in parts:
@@ -250,18 +252,26 @@ def files(*parts: str, suffixes: set[str]) -> list[Path]:
     return [file for file in found if file.resolve() != THIS]
 
 
-def names(file: Path) -> Iterator[tuple[int, str]]:
-    """(line, name) of every identifier in a file of Python."""
+@cache
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+@cache
+def names(file: Path) -> list[tuple[int, str]]:
+    """Every identifier in a file of Python, with the first line that has it."""
+    first: dict[str, int] = {}
     for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
         if token.type == tokenize.NAME:
-            yield token.start[0], token.string
+            first.setdefault(token.string, token.start[0])
+    return [(line, name) for name, line in first.items()]
 
 
 def python_files(*parts: str) -> list[Path]:
     """Files of Python; gevent's names in tests/hub/compat are gevent's."""
     compat = ROOT / "tests" / "hub" / "compat"
     return [
-        file for file in files(*parts, suffixes={".py"}) if compat not in file.parents
+        file for file in files(*parts, suffixes=PYTHON) if compat not in file.parents
     ]
 
 
@@ -313,7 +323,7 @@ def test_no_text_has_a_former_phrase(phrase: str) -> None:
     found = [
         f"{place(file, number)}: {line.strip()[:60]} -> {PHRASES[phrase]}"
         for file in files(*DOCUMENTS, suffixes=TEXTS)
-        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        for number, line in enumerate(lines(file), start=1)
         if (match := pattern.search(line))
         and match[0] not in FORMER_VALUES.get(str(file.relative_to(ROOT)), set())
     ]
@@ -345,19 +355,22 @@ def test_one_thing_is_no_plural() -> None:
         place(file, number): line.strip()
         for file in python_files("crawler")
         if str(file.relative_to(ROOT)) not in SEVERAL
-        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        for number, line in enumerate(lines(file), start=1)
         if PLURALS.search(line)
     }
     assert found == {}
 
 
-def docstrings(file: Path) -> Iterator[tuple[int, str]]:
+@cache
+def docstrings(file: Path) -> list[tuple[int, str]]:
     """(line, text) of every docstring of a file of Python, those of attributes too."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            text = node.value.value
-            if isinstance(text, str):
-                yield node.lineno, text
+    return [
+        (node.lineno, node.value.value)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
 
 
 def test_no_docstring_is_a_fragment() -> None:

@@ -1,18 +1,11 @@
 """Every test of the hub has a hub of its own, and must leave nothing behind in it."""
 
-import gc
 from collections.abc import Iterator
 
 import pytest
 
 from hub.hub import Hub
 from hub.testing import VirtualClock, fresh_hub, virtual_time
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen() -> None:
-    """In place of `tests/conftest.py`: the collector has to find all greenlets."""
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

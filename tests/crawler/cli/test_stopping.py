@@ -17,6 +17,14 @@ from tests.helpers.paths import PROGRAM, ROOT
 from tests.helpers.program import Orbweb, records
 
 
+@pytest.fixture(autouse=True)
+def default_hangup() -> Iterator[None]:
+    """A suite under nohup ignores SIGHUP, and so would each program that it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def slow_server() -> Iterator[DemoServer]:
     """A server whose slow page does not respond during a test."""
