@@ -197,6 +197,7 @@ class Crawl:
         return self._stats.snapshot(
             frontier,
             frontier.by_host,
+            received=self._report.received_bytes(),
             skipped=self._store.counts()["skip"],
             draining=self._interrupted is not None,
             waits=waits,

@@ -271,11 +271,16 @@ class RunReport:
         self._pruned = pruned
         self._started = clock()
         self._pages_before = store.counts()["page"]
+        self._received_before = quotas.received_bytes
 
     def pages_left(self) -> float:
         """How many pages the limit still allows; infinity without one."""
         limit = self._config.limits.max_pages
         return inf if limit is None else max(0, limit - self._store.counts()["page"])
+
+    def received_bytes(self) -> int:
+        """Bytes of bodies in this run, as `HostUsage.wire_bytes` has it."""
+        return self._quotas.received_bytes - self._received_before
 
     def time_left(self) -> float | None:
         """How long the run may go on (seconds); None without a limit."""

@@ -55,7 +55,8 @@ class FrontierStatistics(Protocol):
 class Snapshot(Struct, frozen=True):
     """A crawl at one moment.
 
-    `bytes` are body bytes on the wire; rates are per second.
+    `bytes` are those of this run, as `HostUsage.wire_bytes` has it; rates are per
+    second.
     """
 
     elapsed_s: float
@@ -106,7 +107,6 @@ class Stats:
         self._by_code: Counter[str] = Counter()
         self._last_errors: deque[tuple[str, str, str]] = deque(maxlen=LAST_ERRORS)
         self._last_urls: deque[UrlRecord] = deque(maxlen=LAST_URLS)
-        self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
         """(error_code, status) of the seeds that failed, also behind a redirect."""
         self.seed_error = ""
@@ -128,7 +128,6 @@ class Stats:
         if len(self._by_host) > MAX_HOSTS:
             self._by_host = Counter(dict(self._by_host.most_common(MAX_HOSTS // 2)))
         if isinstance(record, FetchRecord):
-            self._bytes += record.wire_bytes
             self._by_host[record.host] += 1
             self._last_urls.append(record)
             if isinstance(record, RedirectRecord):
@@ -157,6 +156,7 @@ class Stats:
         frontier: FrontierStatistics,
         by_host: Mapping[str, tuple[int, int]] | None = None,
         *,
+        received: int = 0,
         skipped: int | None = None,
         draining: bool = False,
         waits: Waits = NO_WAITS,
@@ -164,12 +164,13 @@ class Stats:
         """The crawl now.
 
         `by_host` gives (queued, in flight) for each host with requests in flight.
+        `received`: bytes of bodies in this run; the quotas count them.
 
         `skipped`: decisions to skip, where the caller knows of those that are in no
         record yet.
         """
         now = self._clock()
-        pages_per_s, bytes_per_s = self._rates(now)
+        pages_per_s, bytes_per_s = self._rates(now, received)
         by_type = self._by_type
         return Snapshot(
             elapsed_s=now - self._started,
@@ -179,7 +180,7 @@ class Stats:
             redirects=by_type["redirect"],
             errors=by_type["error"],
             skipped=by_type["skip"] if skipped is None else skipped,
-            bytes=self._bytes,
+            bytes=received,
             queued=frontier.queued,
             in_flight=frontier.in_flight,
             unwritten=frontier.leased - frontier.in_flight,
@@ -208,8 +209,8 @@ class Stats:
         ]
         return tuple(nlargest(TOP_HOSTS, rows, key=_by_activity))
 
-    def _rates(self, now: float) -> tuple[float, float]:
-        pages, received = self._by_type["page"], self._bytes
+    def _rates(self, now: float, received: int) -> tuple[float, float]:
+        pages = self._by_type["page"]
         samples = self._samples
         while len(samples) > 1 and samples[1][0] <= now - RATE_WINDOW_S:
             samples.popleft()

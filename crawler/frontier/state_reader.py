@@ -98,7 +98,7 @@ class Totals(Struct, frozen=True):
     counts: dict[State, int]
     hosts: int
     received_bytes: int
-    """Body bytes of all hosts."""
+    """Body bytes of all hosts, as `HostUsage.wire_bytes` has it."""
     retries: int
     """URLs that failed and wait for another attempt, counted in `queued` as well."""
     next_retry: float | None

@@ -22,7 +22,10 @@ class HostUsage(Struct, frozen=True):
 
     pages: int = 0
     wire_bytes: int = 0
-    """Bodies as they were received: also those that broke off or were not kept."""
+    """Bodies as they were received: all of them, also those of robots.txt.
+
+    Those that broke off or were not kept count for what came of them.
+    """
     seconds: float = 0.0
     until: float = 0.0
     """The end of the time that is counted, seconds since the epoch."""

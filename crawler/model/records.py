@@ -341,7 +341,7 @@ class RunRecord(Record, kw_only=True):
     hosts: int = 0
     """Hosts seen."""
     bytes: int = 0
-    """Body bytes received."""
+    """Bytes of bodies in this run, with those of robots.txt and errors."""
     pages_per_s: float = 0.0
     """Over the whole run."""
     rss_bytes: int = 0

@@ -83,6 +83,10 @@ def exact_seconds(number: float) -> float | int | str:
     return int(number) if number == int(number) else number
 
 
+RECEIVED = "with robots.txt and errors"
+"""What the bytes count that a crawl has received (`HostUsage.wire_bytes`)."""
+
+
 def counted(number: int, name: str) -> str:
     """`1 page`, `2 pages`: a number of things, whose plural has an s."""
     return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -32,7 +32,7 @@ from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.reasons import retry_command
 from crawler.model.resume_command import limit_reached, resume_command
-from crawler.model.units import counted, show_bytes, show_moment, show_seconds
+from crawler.model.units import RECEIVED, counted, show_bytes, show_moment, show_seconds
 from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
 
@@ -211,7 +211,7 @@ def _as_text(
     done = (f"{name} {counts[state]:,}" for state, name in NAMES if counts[state])
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
-        yield f"  received {show_bytes(status.received_bytes)}"
+        yield f"  received {show_bytes(status.received_bytes)}, {RECEIVED}"
     if status.external or status.external_not_checked:
         asked = counted(status.external, "link")
         text = f"  external {asked} checked, {status.broken_external:,} broken"

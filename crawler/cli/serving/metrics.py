@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from crawler.cli.serving.crawls import CrawlView, Served
 from crawler.inspect.status import began_at
+from crawler.model.units import RECEIVED
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values of further labels, and the number."""
@@ -138,7 +139,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[CrawlView], float | None]]] = {
         lambda view: view.status.counts["redirect"],
     ),
     "orbweb_received_bytes_total": (
-        "Bytes of bodies as they were received; a recrawl counts anew.",
+        f"Bytes of bodies as they were received, {RECEIVED}; a recrawl counts anew.",
         lambda view: view.status.received_bytes,
     ),
     "orbweb_hosts": (

@@ -33,6 +33,7 @@ def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
         queued=counts["queued"],
         urls=sum(counts.values()) - counts["queued"] - counts["skip"],
         skips=status.reasons["skip"],
+        received=status.received_bytes,
         continues=resume_command(
             str(folder), config.limits, counts["page"], status.received_bytes
         ),

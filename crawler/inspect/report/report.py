@@ -30,6 +30,8 @@ class State(Struct, frozen=True):
     """URLs that have ended, skipped ones left out."""
     skips: Mapping[str, int]
     """How many URLs were skipped, by reason."""
+    received: int
+    """Bytes of bodies in all runs, as `HostUsage.wire_bytes` has it."""
     continues: str
     """The command that continues the crawl."""
     extract_of: str = ""

@@ -31,10 +31,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def page(host: str = "a.test", size: int = 1000) -> PageRecord:
-    return PageRecord(
-        url=f"https://{host}/", url_id="0" * 16, host=host, status=200, wire_bytes=size
-    )
+def page(host: str = "a.test") -> PageRecord:
+    return PageRecord(url=f"https://{host}/", url_id="0" * 16, host=host, status=200)
 
 
 def error(number: int = 0, code: str = "reset") -> ErrorRecord:
@@ -73,7 +71,7 @@ def test_counts_each_type(clock: Clock) -> None:
         )
     )
     stats.count(RunRecord(event="started"))
-    seen = stats.snapshot(FRONTIER)
+    seen = stats.snapshot(FRONTIER, received=1050)
     assert (seen.pages, seen.images, seen.errors, seen.skipped) == (1, 1, 1, 1)
     assert (seen.queued, seen.in_flight, seen.unwritten, seen.hosts) == (7, 2, 4, 3)
     assert seen.bytes == 1050
@@ -93,16 +91,16 @@ def test_a_resume_goes_on_counting_but_its_rate_starts_at_zero(clock: Clock) -> 
 
 def test_rates_are_those_of_the_last_ten_seconds(clock: Clock) -> None:
     stats = Stats(clock)
-    for _ in range(40):
+    for number in range(1, 41):
         clock.now += 0.5
-        stats.count(page(size=100))
-        stats.snapshot(FRONTIER)
-    busy = stats.snapshot(FRONTIER)
+        stats.count(page())
+        stats.snapshot(FRONTIER, received=100 * number)
+    busy = stats.snapshot(FRONTIER, received=4000)
     assert busy.pages_per_s == pytest.approx(2, rel=0.1)
     assert busy.bytes_per_s == pytest.approx(200, rel=0.1)
     for _ in range(24):
         clock.now += 0.5
-        stalled = stats.snapshot(FRONTIER)
+        stalled = stats.snapshot(FRONTIER, received=4000)
     assert stalled.pages_per_s == 0
 
 
@@ -156,11 +154,11 @@ def test_a_snapshot_does_not_change_afterwards(clock: Clock) -> None:
 def test_crawls_side_by_side_are_seen_as_one(clock: Clock) -> None:
     first, second = Stats(clock), Stats(clock)
     clock.now += 4
-    first.count(page(size=100))
+    first.count(page())
     second.count(error())
     seen = combined(
         [
-            first.snapshot(FRONTIER, {"a.test": (1, 1)}),
+            first.snapshot(FRONTIER, {"a.test": (1, 1)}, received=100),
             second.snapshot(FRONTIER, {"b.test": (2, 2)}, draining=True),
         ]
     )

@@ -368,7 +368,7 @@ def test_pictures_from_the_folder_and_none(folder: Path) -> None:
 
 
 def empty_report(file: Path) -> Report:
-    state = State("running", 7, 0, {}, "orbweb resume out")
+    state = State("running", 7, 0, {}, 0, "orbweb resume out")
     return Report("out", "", (), state, gather([file]), [], {}, False, 0.0)
 
 

@@ -10,7 +10,7 @@ from crawler.inspect.report.markup import Html, el, number, percent, url_link
 from crawler.inspect.report.report import Report, Section
 from crawler.inspect.report.sections.parts import command
 from crawler.inspect.report.times import day_and_time, time_span
-from crawler.model.units import counted, show_bytes, show_seconds
+from crawler.model.units import RECEIVED, counted, show_bytes, show_seconds
 
 MAX_SEEDS = 5
 MAX_HOSTS = 100
@@ -100,7 +100,10 @@ def _figures(report: Report) -> Iterator[Html]:
     if report.state.queued:
         yield _figure("Waiting", number(report.state.queued), "", "")
     yield _figure("Hosts", number(len(found.hosts)), "", "#hosts")
-    yield _figure("Received", show_bytes(found.received), "", "")
+    if report.state.extract_of:  # it has requested nothing; the records tell
+        yield _figure("Received", show_bytes(found.received), "", "")
+    else:
+        yield _figure("Received", show_bytes(report.state.received), "", "", RECEIVED)
     if found.times.count:
         tail = f"95 % in {show_ms(found.times.quantile(0.95))}"
         median = show_ms(found.times.quantile(0.5))
