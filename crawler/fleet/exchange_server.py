@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from crawler.frontier.mail import Mark
 from crawler.model.errors import Stop
-from crawler.model.shards import Layout
+from crawler.model.shards import LastLease, Layout
 
-VERSION = 2
+VERSION = 3
 """That of what is kept at the server, and how."""
 
 
@@ -63,11 +63,18 @@ class Lease(NamedTuple):
     """The right to run a shard. Each one has a token that was never used before.
 
     So what an owner tells that has slept past its lease is refused, whatever else has
-    happened meanwhile.
+    happened meanwhile. A token begins with a number, which is higher than that of the
+    last lease of the shard before, as far as its owner knew.
     """
 
     shard: int
     token: str
+
+
+def token_number(token: str) -> int:
+    """The number of a lease; 0 for none."""
+    number, is_numbered, _ = token.partition("-")
+    return int(number) if is_numbered and number.isdecimal() else 0
 
 
 class Owner(NamedTuple):
@@ -221,6 +228,14 @@ class LeaseServer(Protocol):
         """The token of the last lease of each shard that was taken."""
         ...
 
+    def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
+        """Tell which lease of each shard was the last one, and hear what is known.
+
+        The one with the highest number counts, also for where the shard's state is.
+        Without a crawl nothing is known.
+        """
+        ...
+
     def owners(self, shards: int) -> dict[int, Owner]:
         """The shards that are leased, with who runs them."""
         ...
@@ -232,22 +247,27 @@ class LeaseServer(Protocol):
         ttl_s: float,
         *,
         has_state: bool = False,
+        is_held: bool = False,
         tokens: Collection[str] = (),
     ) -> Owner | None:
         """Take a shard, which gets this folder as its home if it has none.
 
         None if it was taken, else who has it; NO_OWNER if the server has no crawl, or
-        if it gives no shards to new folders now: `has_state` says that the shard's
-        state is in the folder. The same owner takes a shard from itself. What was last
-        told of the shard is forgotten. With `tokens`, those that this machine has had,
-        the last lease of the shard must have been one of them, else STALE.
+        if it was restarted, and may have older data. It gives no shard then for as long
+        as a lease lasts, in which machines tell what they know, but one to an owner
+        whose lease before this one has not ended (`is_held`). `has_state` says that the
+        shard's state is in the folder, which is its home then if none is known. The
+        same owner takes a shard from itself. What was last told of the shard is
+        forgotten. With `tokens`, those that this machine has had, the last lease of the
+        shard must have been one of them, else STALE.
         """
         ...
 
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         """Take a shard whose state was in the folder `home`, which is lost.
 
-        False if it is leased, or if its home is another one by now.
+        False if it is leased, if its home is another one by now, or if the server was
+        restarted (see `take`).
         """
         ...
 
@@ -255,8 +275,8 @@ class LeaseServer(Protocol):
         """Make leases last `ttl_s` from now; the shards of which that is not possible.
 
         A lease that the server has forgotten is taken again, unless another machine has
-        the shard. It is the last one of its shard then, also at a server that has gone
-        back to one before.
+        the shard. It is the last one of its shard then, and its folder the home, also
+        at a server that has gone back to one before; but not if a newer one is known.
         """
         ...
 

@@ -7,11 +7,12 @@ was stopped, or whose machine slept, finds out by the clock, before its next com
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from crawler.fleet.exchange_server import Lease, LeaseLost
 from crawler.fleet.messages import LeaseSettings, Renewed
+from crawler.model.shards import LastLease
 
 
 def awake_clock() -> float:
@@ -58,4 +59,20 @@ class LeaseHistory(Protocol):
 
     def add_tokens(self, tokens: Mapping[int, str]) -> None:
         """Keep a token for each of some shards; it is on the disk when this returns."""
+        ...
+
+    def last_leases(self) -> dict[int, LastLease]:
+        """The last lease of each shard of the crawl, as far as it was heard here."""
+        ...
+
+    def set_last_leases(self, leases: Mapping[int, LastLease]) -> None:
+        """Keep what was heard; it is on the disk when this returns."""
+        ...
+
+    def held_until(self, machine: str) -> Mapping[int, float]:
+        """Until when leases last that this folder has had on a machine, by shard."""
+        ...
+
+    def set_held(self, machine: str, shards: Iterable[int], until: float) -> None:
+        """Keep that those of these shards last until then, and no others."""
         ...

@@ -7,8 +7,8 @@ machine sees the end by itself, from what all have told.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from math import inf
 
@@ -30,6 +30,7 @@ from crawler.fleet.exchange_server import (
 from crawler.fleet.held_leases import LeaseHistory, awake_clock
 from crawler.fleet.messages import Progress, decode_progress, encode
 from crawler.fleet.steering import newer_settings
+from crawler.fleet.taken_leases import TakenLeases
 from crawler.fleet.two_owners import copy_went_on, state_elsewhere, two_owners
 from crawler.frontier.mail import Report
 from crawler.model.config import Config
@@ -55,7 +56,7 @@ class Machine:
     """Holds shards of `crawl` for `owner`.
 
     `note` shows a line to the user. The clocks are in seconds: `clock` is the hub's,
-    `awake` goes on while the machine sleeps.
+    `awake` goes on while the machine sleeps, and `wall` also while it is off.
     """
 
     def __init__(
@@ -68,13 +69,13 @@ class Machine:
         note: Callable[[str], None],
         clock: Callable[[], float],
         awake: Callable[[], float] = awake_clock,
+        wall: Callable[[], float] = time.time,
         lease_s: float = LEASE_S,
         allowances: Allowances | None = None,
         max_time: float | None = None,
     ) -> None:
         """`allowances`: of the limits of the crawl. `max_time`: that of this run."""
         shards = crawl.layout.shards
-        self.leases: dict[int, Lease] = {}
         self.held_until = -inf
         """Until when, by `awake`, this machine may keep anything of its shards."""
         self.own = EndElsewhere(shards, max_park_wait, lambda: 0, clock)
@@ -88,7 +89,7 @@ class Machine:
         self._server = server
         self._crawl = crawl
         self.owner = owner
-        self._history = history
+        self._taken = TakenLeases(server, history, owner, wall, lease_s)
         self._note = note
         self._clock = clock
         self._awake = awake
@@ -101,8 +102,6 @@ class Machine:
         """Whether the time of this run was up before the end of the crawl."""
         self._is_away = False
         self._noted: set[str] = set()
-        self._drawn: dict[int, str] = {}
-        """Tokens of leases that were asked for, whose answer is not yet known."""
 
     @property
     def pages(self) -> int:
@@ -118,6 +117,11 @@ class Machine:
         if self._allowances is not None:
             self._allowances.take_limits(config.limits)
 
+    @property
+    def leases(self) -> Mapping[int, Lease]:
+        """Those that this machine has taken, by shard; see also `lost`."""
+        return self._taken.by_shard
+
     # Taking shards, and giving them back
 
     def take(self, own: Iterable[int], most: int) -> list[int]:
@@ -126,90 +130,87 @@ class Machine:
         Returns the shards. Raises StateError if another machine has one of `own`, and
         ExchangeDown.
         """
-        self._tells_crawl()
-        self._homes = self._server.homes()
-        before = self._server.tokens()
-        began = self._awake()
-        home = self.owner.home
-        mine = {*own, *(shard for shard, one in self._homes.items() if one == home)}
-        self._draw(mine)
-        for shard in sorted(mine):
-            self._take_own(shard)
-        while self._is_refused_more(most) and not self.leases:
+        own, home = {*own}, self.owner.home
+        while True:
+            self._tells_crawl()
+            self._taken.tell()
+            self._homes = self._server.homes()
             began = self._awake()
-            self._note_once("the exchange has lost its data: no shards for a minute")
+            mine = own.union(s for s, one in self._homes.items() if one == home)
+            if self._has_taken(mine, begins=True) and (
+                not self._is_refused_more(most) or self.leases
+            ):
+                break
             hub.sleep(1.0)
-        self._history.add_tokens(
-            {shard: before[shard] for shard in self.leases if shard in before}
-        )
-        self.held_until = began + self._lease_s - MARGIN_S
+        self._keep_until(began + self._lease_s - MARGIN_S)
         return sorted(self.leases)
+
+    def _has_taken(self, shards: Collection[int], *, begins: bool = False) -> bool:
+        """Take shards whose states are here; false if that is not possible yet.
+
+        In their order, so that of two copies of a folder one gets all. `begins`: else
+        this machine has had leases of them.
+        """
+        self._taken.draw(shards)
+        is_held = begins and all(map(self._taken.is_held, shards))
+        return all(
+            self._has_taken_own(shard, begins, is_held) for shard in sorted(shards)
+        )
+
+    def _keep_until(self, until: float) -> None:
+        """The leases that are not lost last until then, by `awake`."""
+        self.held_until = until
+        held = set(self.leases).difference(self.lost)
+        self._taken.set_held(held, until - self._awake())
 
     def _is_refused_more(self, most: int) -> bool:
         """Take more shards, up to `most` in all; whether there will be some later."""
         shards = set(range(self._crawl.layout.shards))
         free = shards.difference(self._homes, self.leases)
-        self._draw(free if len(self.leases) < most else ())
+        self._taken.draw(free if len(self.leases) < most else ())
         answers = []
         for shard in sorted(free):
             if len(self.leases) >= most:
                 break
-            answers.append(self._try(shard))
+            answers.append(self._taken.take(shard))
+        return self._is_settling(answers)
+
+    def _is_settling(self, answers: Collection[Owner | None]) -> bool:
+        """Whether the server said that it gives no shards yet."""
+        if NO_OWNER in answers:
+            self._note_once(
+                "the exchange was restarted: it gives no shards for a minute, until "
+                "all machines have told what they have"
+            )
         return NO_OWNER in answers
 
-    def _draw(self, shards: Iterable[int]) -> None:
-        """Draw tokens for leases of shards, and keep them before any is asked for.
-
-        The answer that tells which was taken may be lost. One that was not taken, as
-        far as is known, is used again: no process has it.
-        """
-        new = {
-            shard: secrets.token_hex(8) for shard in shards if shard not in self._drawn
-        }
-        if new:
-            self._history.add_tokens(new)
-            self._drawn.update(new)
-
-    def _take_own(self, shard: int, tokens: Collection[str] = ()) -> None:
-        """Take a shard whose state is here; another machine may still be noted.
-
-        Shards are taken in their order, so that of two copies of a folder one gets all.
-        `tokens`: those of the leases that this machine has had; else it begins.
-        """
+    def _has_taken_own(self, shard: int, begins: bool, is_held: bool) -> bool:
+        """As `_has_taken`, for one; another machine may still be noted."""
+        tokens = self._taken.had(shard)
         deadline = self._clock() + self._lease_s + MARGIN_S
-        while (other := self._try(shard, has_state=True, tokens=tokens)) is not None:
-            if other == NO_OWNER:  # the server has just lost its data
-                self._tells_crawl()
-            elif tokens and other.home in (STALE.home, self.owner.home):
+        while other := self._taken.take(
+            shard, has_state=True, is_held=is_held, tokens=tokens
+        ):
+            if self._is_settling([other]):
+                return False
+            is_mine = other.home == self.owner.home
+            if other == STALE or (is_mine and not begins):
                 raise StateError(copy_went_on(shard))
-            elif other.home != self.owner.home:
+            if not is_mine:
                 raise StateError(state_elsewhere(shard))
-            elif self._clock() >= deadline:
+            if self._clock() >= deadline:
                 raise StateError(two_owners(shard, other.machine))
-            else:
-                self._note_once(
-                    f"{other.machine} had this folder before; its leases end within "
-                    f"{self._lease_s:.0f} s"
-                )
+            self._note_once(
+                f"{other.machine} had this folder before; its leases end within "
+                f"{self._lease_s:.0f} s"
+            )
             hub.sleep(1.0)
+        return True
 
     def _note_once(self, text: str) -> None:
         if text not in self._noted:
             self._noted.add(text)
             self._note(text)
-
-    def _try(
-        self, shard: int, *, has_state: bool = False, tokens: Collection[str] = ()
-    ) -> Owner | None:
-        self._draw([shard])
-        lease = Lease(shard, self._drawn[shard])
-        other = self._server.take(
-            lease, self.owner, self._lease_s, has_state=has_state, tokens=tokens
-        )
-        if other is None:
-            self.leases[shard] = lease
-            self._drawn.pop(shard, None)
-        return other
 
     def take_over(self, shard: int, home: str | None) -> bool:
         """Take a shard whose state was in the folder `home`; whether it was taken.
@@ -219,14 +220,8 @@ class Machine:
         if self._awake() >= self.held_until:
             return False
         if home is None:
-            return self._try(shard) is None
-        self._draw([shard])
-        lease = Lease(shard, self._drawn[shard])
-        is_mine = self._server.take_over(lease, self.owner, self._lease_s, home)
-        if is_mine:
-            self.leases[shard] = lease
-            del self._drawn[shard]
-        return is_mine
+            return self._taken.take(shard) is None
+        return self._taken.take_over(shard, home)
 
     def check(self, shard: int) -> None:
         """Raise LeaseLost if another machine may have the shard by now."""
@@ -237,7 +232,7 @@ class Machine:
     def release(self) -> None:
         """Give all leases back; without the server they end by themselves."""
         with suppress(ExchangeDown):
-            self._server.release(self.leases.values())
+            self._taken.release()
 
     def hold(self, shards: Iterable[int], is_stopped: Callable[[], bool]) -> None:
         """Wait until the leases of shards are held, new ones where they were lost.
@@ -255,17 +250,19 @@ class Machine:
         while wanted and not is_stopped():
             began = self._awake()
             try:
-                self._draw(wanted)
-                for shard in sorted(wanted):
-                    self._take_own(shard, self._history.tokens(shard))
+                self._tells_crawl()
+                self._taken.tell()
+                has_taken = self._has_taken(wanted)
             except ExchangeDown as error:
+                has_taken = False
                 self._tell_away(error)
+            if not has_taken:
                 hub.sleep(LOOK_EVERY_S)
                 continue
             self.lost.difference_update(shards)
             wanted.clear()
             if lapsed:
-                self.held_until = began + self._lease_s - MARGIN_S
+                self._keep_until(began + self._lease_s - MARGIN_S)
 
     # While the crawl runs
 
@@ -291,6 +288,7 @@ class Machine:
                     self._note("the exchange is back")
             except ExchangeDown as error:
                 self._tell_away(error)
+                self._renew_at = -inf  # it may have been restarted
             hub.sleep(HURRY_S if self._has_claimed else LOOK_EVERY_S)
 
     def _look(
@@ -327,10 +325,11 @@ class Machine:
         if self.leases and began >= self.held_until:  # it slept, or the server did
             self.lost.update(self.leases)
             return  # the processes stop, and `hold` takes new leases
+        self._taken.tell()
         kept = [one for shard, one in self.leases.items() if shard not in self.lost]
         lost = self._server.renew(kept, self.owner, self._lease_s)
         self.lost.update(lost)
-        self.held_until = began + self._lease_s - MARGIN_S
+        self._keep_until(began + self._lease_s - MARGIN_S)
 
     def _tells_crawl(self) -> bool:
         """Tell the server the crawl again if it has lost its data."""

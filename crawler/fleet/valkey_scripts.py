@@ -10,6 +10,21 @@ local function holds(key, token)
   return held and string.sub(held, 1, #token + 1) == token .. ' '
 end
 """
+_NUMBER = """
+local function number(token)
+  return tonumber(string.match(token or '', '^(%d+)-')) or 0
+end
+"""
+_SETTLES = """
+local function settles(known, settling, ms)
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  if redis.call('GET', known) ~= run then
+    redis.call('SET', known, run)
+    redis.call('SET', settling, '1', 'PX', ms)
+  end
+  return redis.call('EXISTS', settling) == 1
+end
+"""
 POST = (
     _HOLDS
     + """
@@ -33,28 +48,35 @@ for i = 3, #KEYS do redis.call('HSET', KEYS[i], ARGV[3], ARGV[i + 1]) end
 return 1
 """
 )
-TAKE = """
+TAKE = (
+    _SETTLES
+    + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return '- ' end
+local home = redis.call('HGET', KEYS[3], ARGV[5])
+if settles(KEYS[7], KEYS[5], ARGV[4]) and ARGV[6] ~= 'held' then
+  if ARGV[6] == 'state' then redis.call('HSETNX', KEYS[3], ARGV[5], ARGV[3]) end
+  return '- '
+end
 local held = redis.call('GET', KEYS[2])
 local owner = held and string.sub(held, string.find(held, ' ', 1, true) + 1)
 if owner and owner ~= ARGV[2] then return owner end
-local home = redis.call('HGET', KEYS[3], ARGV[5])
 if home and home ~= ARGV[3] then return home .. ' ' end
 local last = redis.call('HGET', KEYS[6], ARGV[5])
 local is_known = not last or #ARGV == 6
 for i = 7, #ARGV do is_known = is_known or ARGV[i] == last end
 if not is_known then return '! ' end
-if not home then
-  if ARGV[6] == '0' and redis.call('EXISTS', KEYS[5]) == 1 then return '- ' end
-  redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
-end
+if not home then redis.call('HSET', KEYS[3], ARGV[5], ARGV[3]) end
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
 redis.call('HDEL', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[6], ARGV[5], ARGV[1])
 return ''
 """
-TAKE_OVER = """
+)
+TAKE_OVER = (
+    _SETTLES
+    + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if settles(KEYS[7], KEYS[6], ARGV[4]) then return 0 end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 if redis.call('HGET', KEYS[3], ARGV[5]) ~= ARGV[6] then return 0 end
 redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
@@ -63,17 +85,37 @@ redis.call('HDEL', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[5], ARGV[5], ARGV[1])
 return 1
 """
-RENEW = """
+)
+RENEW = (
+    _NUMBER
+    + _SETTLES
+    + """
 local mine = ARGV[1] .. ' ' .. ARGV[2]
 local held = redis.call('GET', KEYS[1])
-if held and held ~= mine then return 0 end
-local home = redis.call('HGET', KEYS[2], ARGV[5])
-if home and home ~= ARGV[3] then return 0 end
-if not home then redis.call('HSET', KEYS[2], ARGV[5], ARGV[3]) end
+local is_older = settles(KEYS[5], KEYS[4], ARGV[4])
+if held and held ~= mine and not is_older then return 0 end
+local last = redis.call('HGET', KEYS[3], ARGV[5])
+if last and last ~= ARGV[1] and number(last) >= number(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[2], ARGV[5], ARGV[3])
 redis.call('SET', KEYS[1], mine, 'PX', ARGV[4])
 redis.call('HSET', KEYS[3], ARGV[5], ARGV[1])
 return 1
 """
+)
+TELL_LAST = (
+    _NUMBER
+    + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return {{}, {}} end
+for i = 1, #ARGV, 3 do
+  local last = redis.call('HGET', KEYS[2], ARGV[i])
+  if not last or number(ARGV[i + 1]) > number(last) then
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+    redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 2])
+  end
+end
+return {redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3])}
+"""
+)
 RELEASE = _HOLDS + "if holds(KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[1]) end"
 REPORT = (
     _HOLDS
@@ -140,8 +182,9 @@ return 1
 BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('DEL', KEYS[4], KEYS[5])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+redis.call('SET', KEYS[6], run)
 if ARGV[3] == '0' then
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   redis.call('SET', KEYS[5], run .. ' all')
 end
 redis.call('HSET', KEYS[1], 'all', ARGV[1], 'run', ARGV[2], 'revision', ARGV[4])

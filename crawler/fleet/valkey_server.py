@@ -38,10 +38,12 @@ from crawler.fleet.valkey_scripts import (
     STEER,
     TAKE,
     TAKE_OVER,
+    TELL_LAST,
     TELL_SAFE,
 )
 from crawler.frontier.mail import Mark
 from crawler.model.errors import StateError
+from crawler.model.shards import LastLease
 
 SETTLING_S = 60
 """How long a server that has lost its data gives shards to no new machine (seconds)."""
@@ -75,6 +77,7 @@ class ValkeyServer:
         self._release, self._report = register(RELEASE), register(REPORT)
         self._begin, self._take_over = register(BEGIN), register(TAKE_OVER)
         self._claim, self._steer = register(CLAIM), register(STEER)
+        self._tell_last = register(TELL_LAST)
 
     def close(self) -> None:
         self._client.connection_pool.disconnect()
@@ -131,7 +134,7 @@ class ValkeyServer:
     def _begin_crawl(
         self, crawl: SharedCrawl, homes: Mapping[int, str], settling_s: int
     ) -> bool:
-        names = ("crawl", "settling", "homes", "claims", "claims_of")
+        names = ("crawl", "settling", "homes", "claims", "claims_of", "leases_of")
         keys = [*map(self._key, names)]
         pairs = [part for pair in homes.items() for part in pair]
         encoded = msgspec.msgpack.encode(crawl)
@@ -172,7 +175,7 @@ class ValkeyServer:
 
     def remove(self, shards: int) -> None:
         names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
-        names += ["snapshots", "claims", "claims_of"]
+        names += ["snapshots", "claims", "claims_of", "leases_of"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
         with self._asking():
@@ -203,6 +206,19 @@ class ValkeyServer:
             found = self._client.hgetall(self._key("tokens"))
         return {int(shard): token.decode() for shard, token in found.items()}
 
+    def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
+        keys = [*map(self._key, ("crawl", "tokens", "homes"))]
+        with self._asking():
+            found = self._tell_last(
+                keys, [part for shard, one in leases.items() for part in (shard, *one)]
+            )
+        tokens, homes = (dict(zip(one[::2], one[1::2], strict=True)) for one in found)
+        return {
+            int(shard): LastLease(token.decode(), homes[shard].decode())
+            for shard, token in tokens.items()
+            if shard in homes
+        }
+
     def owners(self, shards: int) -> dict[int, Owner]:
         with self._asking():
             found = self._client.mget([self._lease(one) for one in range(shards)])
@@ -219,29 +235,31 @@ class ValkeyServer:
         ttl_s: float,
         *,
         has_state: bool = False,
+        is_held: bool = False,
         tokens: Collection[str] = (),
     ) -> Owner | None:
         lease_of = f"lease:{lease.shard}"
         names = ("crawl", lease_of, "homes", "reports", "settling", "tokens")
-        keys = [*map(self._key, names)]
+        keys = [*map(self._key, (*names, "leases_of"))]
+        proof = "held" if is_held else "state" if has_state else ""
         with self._asking():
-            arguments = [*_lease_arguments(lease, owner, ttl_s), int(has_state)]
-            arguments += tokens
+            arguments = [*_lease_arguments(lease, owner, ttl_s), proof, *tokens]
             found = self._take(keys, arguments)
         return _owner(found) if found else None
 
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "tokens")
+        keys = [*map(self._key, (*names, "settling", "leases_of"))]
         arguments = [*_lease_arguments(lease, owner, ttl_s), home]
         with self._asking():
-            return bool(self._take_over([*map(self._key, names)], arguments))
+            return bool(self._take_over(keys, arguments))
 
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         leases = [*leases]
+        common = [*map(self._key, ("homes", "tokens", "settling", "leases_of"))]
         with self._asking(), self._client.pipeline(transaction=False) as pipe:
             for lease in leases:
-                keys = [self._lease(lease.shard), self._key("homes")]
-                keys.append(self._key("tokens"))
+                keys = [self._lease(lease.shard), *common]
                 self._renew(keys, _lease_arguments(lease, owner, ttl_s), client=pipe)
             kept = pipe.execute()
         return [

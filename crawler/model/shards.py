@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -61,6 +62,13 @@ class Shard(Struct, frozen=True):
     layout: Layout
     run_id: str
     """That of the whole crawl."""
+
+
+class LastLease(NamedTuple):
+    """The last lease of a shard, and the folder that has its state since then."""
+
+    token: str
+    home: str
 
 
 class Session(Struct, frozen=True):

@@ -62,6 +62,7 @@ PATIENCE_S = 3_000.0
 FAULTS = (
     *("kill_process", "kill_machine", "set_shard_back", "cut_power"),
     *("lose_server", "set_server_back", "cut_wire", "slow_wire", "sleep", "move"),
+    "wake_in_the_past",
 )
 """`World` has a method for each of them."""
 
@@ -235,6 +236,7 @@ class Box:
             file,
             10.0,
             lambda _text: None,
+            self.world.now,
             self.world.now,
             self.world.now,
             allowances=allowances,
@@ -484,6 +486,27 @@ class World:
 
     def _move(self, box: Box) -> None:
         """A copy of its folder goes on elsewhere, while it sleeps past its lease."""
+        self._leave(box)
+        self._return(box)
+
+    def _wake_in_the_past(self, box: Box) -> None:
+        """So it does; and the server has the data of before when the machine wakes.
+
+        Or none. It may be away for so long that the copy loses its leases, too.
+        """
+        before = copy.deepcopy(self.server.data)
+        self._leave(box)
+        self.server.is_down = True
+        hub.sleep(self.chance.uniform(0, 1.5 * LEASE_S))
+        if self.chance.random() < 0.5:
+            self.server.set_back(before)
+        else:
+            self.server.forget()
+        self.server.is_down = False
+        self._return(box)
+
+    def _leave(self, box: Box) -> None:
+        """The machine sleeps, and another one takes its shards."""
         box.is_asleep = True
         hub.sleep(10)  # what it has begun ends
         shards = [shard for process in box.processes for shard in process.shards]
@@ -500,6 +523,8 @@ class World:
             self.sleepers.append((box, before))
             other.start(SHARDS // MACHINES)
             hub.sleep(self.chance.uniform(1.5, 3) * LEASE_S)
+
+    def _return(self, box: Box) -> None:
         box.is_asleep = False
 
 

@@ -19,12 +19,14 @@ from crawler.fleet.exchange_server import (
     Post,
     Receipt,
     SharedCrawl,
+    token_number,
 )
+from crawler.model.shards import LastLease
 
 SETTLING_S = 60.0
 
 
-class _Data:
+class Data:
     """What it keeps; a copy of it is a copy of the server's files."""
 
     def __init__(self) -> None:
@@ -40,6 +42,8 @@ class _Data:
         self.claims_of = 0
         """The start of the server since which claims were told."""
         self.has_all_claims = False
+        self.leases_of = 0
+        """The start of the server in which leases were given last."""
         self.snapshots: dict[int, float] = {}
         self.safe: dict[int, dict[int, Receipt]] = {}
 
@@ -65,9 +69,9 @@ class MemoryServer:
 
     def forget(self) -> None:
         """It is started again without its data."""
-        self.set_back(_Data())
+        self.set_back(Data())
 
-    def set_back(self, data: _Data) -> None:
+    def set_back(self, data: Data) -> None:
         """It is started again with older data."""
         self.data = data
         self._starts += 1
@@ -116,7 +120,7 @@ class MemoryServer:
             return False
         self.data.crawl = crawl
         self.data.claims, self.data.has_all_claims = {}, True
-        self.data.claims_of = self._starts
+        self.data.claims_of = self.data.leases_of = self._starts
         return True
 
     def restore(self, crawl: SharedCrawl, homes: Mapping[int, str]) -> bool:
@@ -173,6 +177,20 @@ class MemoryServer:
         self._begin_call()
         return dict(self.data.tokens)
 
+    def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
+        self._begin_call()
+        data = self.data
+        if data.crawl is None:
+            return {}
+        for shard, (token, home) in leases.items():
+            last = data.tokens.get(shard)
+            if last is None or token_number(token) > token_number(last):
+                data.tokens[shard], data.homes[shard] = token, home
+        return {
+            shard: LastLease(token, data.homes[shard])
+            for shard, token in data.tokens.items()
+        }
+
     def owners(self, shards: int) -> dict[int, Owner]:
         self._begin_call()
         held = ((shard, self._held(shard)) for shard in range(shards))
@@ -185,11 +203,16 @@ class MemoryServer:
         ttl_s: float,
         *,
         has_state: bool = False,
+        is_held: bool = False,
         tokens: Collection[str] = (),
     ) -> Owner | None:
         self._begin_call()
         held = self._held(lease.shard)
         if self.data.crawl is None:
+            return NO_OWNER
+        if self._settles(ttl_s) and not is_held:
+            if has_state:
+                self.data.homes.setdefault(lease.shard, owner.home)
             return NO_OWNER
         if held is not None and held[1] != owner:
             return held[1]
@@ -199,9 +222,6 @@ class MemoryServer:
         last = self.data.tokens.get(lease.shard)
         if last is not None and tokens and last not in tokens:
             return STALE
-        is_new = home is None and not has_state
-        if is_new and self._clock() < self.data.settling_until:
-            return NO_OWNER
         self.data.homes[lease.shard] = owner.home
         self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
         self.data.reports.pop(lease.shard, None)
@@ -213,6 +233,8 @@ class MemoryServer:
         data, shard = self.data, lease.shard
         is_held = self._held(shard) is not None
         if data.crawl is None or is_held or data.homes.get(shard) != home:
+            return False
+        if self._settles(ttl_s):
             return False
         data.homes[shard] = owner.home
         data.leases[shard] = lease, owner, self._clock() + ttl_s
@@ -234,10 +256,14 @@ class MemoryServer:
         return [one.shard for one in leases if not self._renew(one, owner, ttl_s)]
 
     def _renew(self, lease: Lease, owner: Owner, ttl_s: float) -> bool:
-        held = self._held(lease.shard)
-        home = self.data.homes.setdefault(lease.shard, owner.home)
-        if (held is not None and held[0] != lease) or home != owner.home:
+        held, last = self._held(lease.shard), self.data.tokens.get(lease.shard)
+        is_older = self._settles(ttl_s)
+        if held is not None and held[0] != lease and not is_older:
             return False
+        number = token_number(lease.token)
+        if last is not None and last != lease.token and token_number(last) >= number:
+            return False
+        self.data.homes[lease.shard] = owner.home
         self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
         self.data.tokens[lease.shard] = lease.token
         return True
@@ -289,6 +315,13 @@ class MemoryServer:
         if self.is_down:
             raise ExchangeDown("the exchange is away")
 
+    def _settles(self, ttl_s: float) -> bool:
+        """Whether it was restarted so lately that machines have yet to tell."""
+        if self.data.leases_of != self._starts:
+            self.data.leases_of = self._starts
+            self.data.settling_until = self._clock() + ttl_s
+        return self._clock() < self.data.settling_until
+
     def _held(self, shard: int) -> tuple[Lease, Owner, float] | None:
         held = self.data.leases.get(shard)
         return held if held is not None and self._clock() < held[2] else None
@@ -310,6 +343,8 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self._tokens: dict[int, list[str]] = {}
+        self._last: dict[int, LastLease] = {}
+        self._held: dict[int, tuple[str, float]] = {}
 
     def tokens(self, shard: int) -> list[str]:
         return self._tokens.get(shard, [])
@@ -317,3 +352,16 @@ class MemoryHistory:
     def add_tokens(self, tokens: Mapping[int, str]) -> None:
         for shard, token in tokens.items():
             self._tokens.setdefault(shard, []).append(token)
+
+    def last_leases(self) -> dict[int, LastLease]:
+        return dict(self._last)
+
+    def set_last_leases(self, leases: Mapping[int, LastLease]) -> None:
+        self._last.update(leases)
+
+    def held_until(self, machine: str) -> dict[int, float]:
+        held = self._held.items()
+        return {shard: until for shard, (by, until) in held if by == machine}
+
+    def set_held(self, machine: str, shards: Iterable[int], until: float) -> None:
+        self._held = dict.fromkeys(shards, (machine, until))

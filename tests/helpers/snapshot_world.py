@@ -217,6 +217,13 @@ class SnapshotWorld(World):
             shutil.rmtree(box.folder)
             return
         hub.sleep(AFTER_S + 2 * LEASE_S)
+        self._return(box)
+
+    def _leave(self, box: Box) -> None:
+        self.replace(box)
+        hub.sleep(AFTER_S + 2 * LEASE_S)
+
+    def _return(self, box: Box) -> None:
         box.refused = ""
         self.boxes.append(box)
         box.start(0)

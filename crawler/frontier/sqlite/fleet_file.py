@@ -27,7 +27,7 @@ from crawler.frontier.sqlite.database import (
 )
 from crawler.frontier.sqlite.private_folder import open_private_folder
 from crawler.model.errors import StateError, UsageError
-from crawler.model.shards import Layout, Session, Shard
+from crawler.model.shards import LastLease, Layout, Session, Shard
 
 _FILES = tuple(
     f"{name}{end}"
@@ -49,6 +49,12 @@ CREATE TABLE IF NOT EXISTS granted (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lease (
     number INTEGER PRIMARY KEY, shard INTEGER NOT NULL, token TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS last_lease (
+    shard INTEGER PRIMARY KEY, token TEXT NOT NULL, home TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS held_lease (
+    shard INTEGER PRIMARY KEY, machine TEXT NOT NULL, until REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS allowance (
     kind TEXT PRIMARY KEY, number INTEGER NOT NULL, amount INTEGER NOT NULL
@@ -184,6 +190,33 @@ class FleetFile:
             self._db.executemany(
                 _FORGET_TOKENS, ((shard, MAX_TOKENS) for shard in tokens)
             )
+
+    def last_leases(self) -> dict[int, LastLease]:
+        """The last lease of each shard of the crawl, as far as it was heard here."""
+        with _explained():
+            rows = self._db.execute("SELECT shard, token, home FROM last_lease")
+            return {shard: LastLease(token, home) for shard, token, home in rows}
+
+    def set_last_leases(self, leases: Mapping[int, LastLease]) -> None:
+        """Keep what was heard; it is on the disk when this returns."""
+        with self._changing():
+            query = "INSERT OR REPLACE INTO last_lease VALUES (?, ?, ?)"
+            rows = [(shard, *lease) for shard, lease in leases.items()]
+            self._db.executemany(query, rows)
+
+    def held_until(self, machine: str) -> dict[int, float]:
+        """Until when leases last that this folder has had on a machine, by shard."""
+        query = "SELECT shard, until FROM held_lease WHERE machine = ?"
+        with _explained():
+            return dict(self._db.execute(query, (machine,)).fetchall())
+
+    def set_held(self, machine: str, shards: Iterable[int], until: float) -> None:
+        """Keep that those of these shards last until then, and no others."""
+        with self._changing():
+            self._db.execute("DELETE FROM held_lease")
+            query = "INSERT INTO held_lease VALUES (?, ?, ?)"
+            rows = [(shard, machine, until) for shard in shards]
+            self._db.executemany(query, rows)
 
     def left(self, kind: Kind, limit: int) -> int:
         """What of `limit`, and of the allowance if there is one, no shard has."""

@@ -31,13 +31,13 @@ from crawler.fleet.exchange_server import (
 from crawler.fleet.valkey_server import ValkeyServer
 from crawler.frontier.mail import Mark
 from crawler.model.errors import StateError, UsageError
-from crawler.model.shards import Layout
+from crawler.model.shards import LastLease, Layout
 from tests.helpers.memory_server import MemoryServer
 from tests.helpers.valkey import ValkeyProcess, free_port
 
 CRAWL = SharedCrawl("0" * 26, "{}", Layout(4), "1.0")
 ONE, TWO = Owner("home1", "one:/data"), Owner("home2", "two:/data")
-LEASE, NEWER = Lease(2, "a1"), Lease(2, "b2")
+LEASE, NEWER = Lease(2, "1-a1"), Lease(2, "2-b2")
 TTL_S = 60.0
 POST = Post(2, Mark(7, 1), 1, b"\x00\xff body")
 
@@ -147,6 +147,21 @@ def test_a_lease_that_is_renewed_is_the_last_one_of_its_shard(server):
     assert server.tokens() == {2: NEWER.token}
 
 
+def test_the_last_lease_that_any_machine_knows_counts(server):
+    older, newer = (
+        LastLease(LEASE.token, ONE.home),
+        LastLease(NEWER.token, TWO.home),
+    )
+    assert server.tell_last({2: newer}) == {}, "there is no crawl"
+    begun(server)
+    server.take(LEASE, ONE, TTL_S)
+    assert server.tell_last({}) == {2: older}
+    assert server.tell_last({2: newer, 3: older}) == {2: newer, 3: older}
+    assert server.tell_last({2: older}) == {2: newer, 3: older}
+    assert server.renew([LEASE], ONE, TTL_S) == [2]
+    assert server.homes() == {2: TWO.home, 3: ONE.home}
+
+
 def test_mail_is_forgotten_up_to_a_place(server):
     begun(server)
     server.take(LEASE, ONE, TTL_S)
@@ -174,8 +189,10 @@ def test_a_server_without_memory_is_told_what_it_knew(server):
     assert server.renew([LEASE, Lease(1, "c3")], ONE, TTL_S) == []
     assert server.homes() == {0: "home1", 1: "home1", 2: "home1"}
     assert server.take(Lease(3, "d4"), TWO, TTL_S) == NO_OWNER
-    assert server.take(Lease(3, "d4"), TWO, TTL_S, has_state=True) is None
-    assert server.take(Lease(0, "e5"), ONE, TTL_S) is None
+    assert server.take(Lease(3, "d4"), TWO, TTL_S, has_state=True) == NO_OWNER
+    assert server.homes()[3] == TWO.home
+    assert server.take(Lease(0, "e5"), ONE, TTL_S) == NO_OWNER, "it may be another's"
+    assert server.take(Lease(0, "e5"), ONE, TTL_S, is_held=True) is None
 
 
 def test_settings_have_a_revision(server):
@@ -199,7 +216,7 @@ def test_settings_have_a_revision(server):
 
 def took(server: ExchangeServer, shard: int, owner: Owner) -> Lease:
     lease = Lease(shard, f"{owner.home}-{shard}")
-    assert server.take(lease, owner, TTL_S, has_state=True) is None
+    assert server.take(lease, owner, TTL_S, is_held=True) is None
     return lease
 
 
@@ -252,6 +269,13 @@ def test_a_server_that_was_restarted_may_have_older_data(tmp_path):
         assert server.claim(leases[0], claim, 4) == Answer(0, is_whole=False)
         took(server, 3, ONE)
         assert server.claim(leases[0], claim, 4) == Answer(0, 50)
+        again = Lease(0, "2-again")
+        assert server.take(again, ONE, TTL_S, tokens=[leases[0].token]) == NO_OWNER
+        server.release(leases)
+        assert not server.take_over(again, TWO, TTL_S, ONE.home)
+        assert server.renew([again], TWO, TTL_S) == [], "it has not ended"
+        assert server.renew([leases[0]], ONE, TTL_S) == [0], "it was an older one"
+        assert server.homes()[0] == TWO.home
     process.kill()
 
 

@@ -42,7 +42,7 @@ from crawler.model.policy_config import (
     PolitenessConfig,
     ScopeConfig,
 )
-from crawler.model.shards import Layout
+from crawler.model.shards import LastLease, Layout
 from crawler.output.lines import stream_files
 from crawler.policy.traps import Traps
 from crawler.workspace.outputs import outputs, record_streams
@@ -426,3 +426,16 @@ def test_the_last_tokens_of_leases_are_kept(tmp_path):
         assert file.tokens(0) == ["other"]
         assert file.tokens(1) == [str(number) for number in range(MAX_TOKENS)]
         assert file.tokens(2) == []
+
+
+def test_what_is_known_of_leases_is_kept(tmp_path):
+    first, second = LastLease("1-a", "home1"), LastLease("2-b", "home2")
+    with closing(FleetFile(tmp_path)) as file:
+        file.set_last_leases({0: first, 1: first})
+        file.set_last_leases({1: second})
+        file.set_held("box:/data", [0, 1], 1.8e9)
+        file.set_held("box:/data", [1], 1.9e9)
+    with closing(FleetFile(tmp_path)) as file:
+        assert file.last_leases() == {0: first, 1: second}
+        assert file.held_until("box:/data") == {1: 1.9e9}
+        assert file.held_until("box:/copy") == {}

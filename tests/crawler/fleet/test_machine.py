@@ -25,7 +25,7 @@ from crawler.frontier.mail import Mark, Report
 from crawler.model.errors import StateError
 from crawler.model.shards import Layout
 from hub.testing import simulated_network
-from tests.helpers.memory_server import MemoryHistory, MemoryServer
+from tests.helpers.memory_server import Data, MemoryHistory, MemoryServer
 
 SHARDS = 4
 CRAWL = SharedCrawl("0" * 26, "{}", Layout(SHARDS), "1.0")
@@ -56,6 +56,7 @@ class World:
             10.0,
             self.notes.append,
             self.loop.now,
+            lambda: self.loop.now() + self.slept,
             lambda: self.loop.now() + self.slept,
             max_time=max_time,
         )
@@ -200,6 +201,80 @@ def test_a_server_that_went_back_learns_of_a_copy_when_that_renews(world):
     hub.sleep(LEASE_S)
     with pytest.raises(StateError, match="another machine has run shard 0"):
         machine.hold([0, 1], lambda: False)
+
+
+@pytest.fixture
+def sleeper(world) -> tuple[Machine, Machine, Data]:
+    """A machine that sleeps, one with a copy of its folder, and the data of before."""
+    machine = world.machine("one")
+    machine.take([], 9)
+    saved = copy.deepcopy(world.server.data)
+    hub.sleep(LEASE_S)
+    world.histories["copy:/data"] = copy.deepcopy(world.histories["one:/data"])
+    other = world.machine("one", "copy:/data")
+    other.take(range(SHARDS), 9)
+    return machine, other, saved
+
+
+@pytest.mark.parametrize("has_lost", [False, True])
+@pytest.mark.parametrize("away_s", [0, LEASE_S])
+def test_a_machine_that_wakes_when_the_server_has_gone_back_gets_nothing(
+    world, sleeper, has_lost, away_s
+):
+    """The copy of its folder keeps its shards, also if its leases have ended, too."""
+    machine, other, saved = sleeper
+    keeping = hub.spawn(other.run, lambda: None, lambda: None)
+    world.server.is_down = True
+    hub.sleep(away_s)
+    world.server.set_back(Data() if has_lost else saved)
+    world.server.is_down = False
+    waking = hub.spawn(machine.hold, range(SHARDS), lambda: False)
+    other.hold(range(SHARDS), lambda: False)
+    with pytest.raises(StateError, match="another machine has run shard 0"):
+        waking.get()
+    hub.sleep(LEASE_S)
+    assert other.lost == set()
+    assert set(world.server.owners(SHARDS).values()) == {other.owner}
+    keeping.kill()
+
+
+def test_the_others_know_which_machine_was_the_last_one(world, sleeper):
+    """The copy of the folder is off while the server has older data."""
+    machine, other, saved = sleeper
+    peer = world.machine("peer")
+    peer.take([], 0)
+    other.release()
+    world.server.set_back(saved)
+    again = world.machine("peer")
+    again.take([], 0)
+    with pytest.raises(StateError, match="another machine has run shard 0"):
+        machine.hold(range(SHARDS), lambda: False)
+    assert world.machine("one", "copy:/data").take([], 9) == [0, 1, 2, 3]
+
+
+def test_a_folder_whose_copy_has_gone_on_is_refused_when_it_is_started_again(
+    world, sleeper
+):
+    """Also while the copy is off."""
+    _, other, _ = sleeper
+    other.release()
+    with pytest.raises(StateError, match="another machine has run shard 0"):
+        world.machine("one").take(range(SHARDS), 9)
+
+
+def test_a_machine_goes_on_after_a_restart_of_the_server(world):
+    """At once if its leases have not ended; else when others have had time to tell."""
+    world.machine("one").take([], 9)
+    world.server.set_back(world.server.data)
+    began = world.loop.now()
+    again = world.machine("one")
+    assert again.take(range(SHARDS), 9) == [0, 1, 2, 3]
+    assert world.loop.now() == began
+    again.release()
+    world.server.set_back(world.server.data)
+    assert world.machine("one").take(range(SHARDS), 9) == [0, 1, 2, 3]
+    assert world.loop.now() >= began + LEASE_S
+    assert "the exchange was restarted: it gives no shards for" in world.notes[0]
 
 
 def test_a_server_that_has_lost_its_data_is_told_what_it_knew(world):

@@ -29,6 +29,13 @@ def test_the_limit_of_pages_is_exact(seed):
     assert outcome == (True, SIZE - limit, 0, 0, [], outcome.faults)
 
 
+def test_a_machine_that_wakes_when_the_server_has_gone_back_keeps_nothing():
+    """The copy of its folder goes on, and nothing of that is missing."""
+    outcome = crawled(2, SIZE, 3, kinds=["wake_in_the_past"])
+    assert outcome == (True, 0, 0, 0, [], outcome.faults)
+    assert outcome.faults.total() > 0
+
+
 def test_the_control_that_believes_the_server_fails():
     """The faults are such that they strike: URLs are lost, and sleepers write."""
     outcome = crawled(1, SIZE, FAULTS, trusts=True)
