@@ -65,7 +65,11 @@ def _with_listing(
         page = join(url, link.url)
         if page is not None and page != url:
             links.setdefault(page, replace(link, url=page))
+    left_out = {*file.left_out}
+    if max(len(listing.images), len(listing.links)) > max_links:
+        left_out.add("links")
     listed = replace(
-        file, links=tuple(links.values()), images=tuple(images.values()), styles=()
-    )
+        file, links=tuple(links.values()), images=tuple(images.values()), styles=(),
+        left_out=tuple(sorted(left_out)),
+    )  # fmt: skip
     return listed, data

@@ -36,7 +36,7 @@ from crawler.frontier.store import Content as StoredContent
 from crawler.frontier.store import Run, Store
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Lease, Outcome, Skip, StoredResponse
-from crawler.model.metadata import ITEMS, increase
+from crawler.model.metadata import ITEMS, LEFT_OUT, increase
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ErrorRecord,
@@ -248,6 +248,9 @@ class Committer:
                 if items and record.type != "skip":  # a duplicate has none of its own
                     records += items
                     increase(self._store, ITEMS, "items", len(items))
+                if isinstance(record, BodyRecord) and record.left_out:
+                    for kind in record.left_out:
+                        increase(self._store, LEFT_OUT, kind)
         self._images.flush()
         self._write(records)
         if self._archive is not None:

@@ -33,7 +33,7 @@ from crawler.model.errors import BodyFailure, ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.policy_config import RobotsConfig
 from crawler.model.url import join
-from crawler.plugins.child import Passed, PluginSet
+from crawler.plugins.child import Findings, Passed, PluginSet
 from crawler.plugins.loading import PluginError, name_of
 from crawler.plugins.main_file import find_main
 
@@ -130,7 +130,7 @@ class DocumentPlugins:
             failure = ExtractFailure(self._named(answered.failure))
             pending.set_findings(Enriched(page), failure)
             return
-        page = self._with_links(response.url, page, found.urls)
+        page = self._with_links(response.url, page, found)
         enriched = Enriched(page, found.data, found.items, found.text, found.listing)
         lacking = "" if found.listing is None else self._lacking(found.listing)
         pending.set_findings(enriched, ExtractFailure(lacking) if lacking else None)
@@ -151,15 +151,21 @@ class DocumentPlugins:
             return text
         return f"{self._names}: {text}"
 
-    def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
-        if not urls:
+    def _with_links(self, base: str, page: Page, findings: Findings) -> Page:
+        """The page with the URLs of plug-ins, and with what they have left out."""
+        if not (findings.urls or findings.left_out):
             return page
-        few = urls[: self._max_links]  # the process is not trusted to keep the limit
+        left_out = {*page.left_out, *findings.left_out}
+        # The process is not trusted to keep the limit.
+        few = findings.urls[: self._max_links]
         joined = [url for text in few if (url := join(base, text)) is not None]
         known = {link.url for link in page.links}
         further = [url for url in dict.fromkeys(joined) if url not in known]
         links = (*page.links, *[Link(url, "plugin") for url in further])
-        return replace(page, links=links[: self._max_links])
+        if max(len(findings.urls), len(links)) > self._max_links:
+            left_out.add("urls")
+        links = links[: self._max_links]
+        return replace(page, links=links, left_out=tuple(sorted(left_out)))
 
     def close(self) -> None:
         """End the processes."""

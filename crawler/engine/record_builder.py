@@ -19,6 +19,7 @@ from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.documents import (
     NOTHING,
     Declared,
+    Enriched,
     File,
     Image,
     Page,
@@ -66,6 +67,7 @@ def page_record(
         needs_javascript=page.needs_javascript,
         links_count=len(page.links),
         images_count=len(page.images),
+        left_out=page.left_out,
         links=page.links if "links" in include else None,
         images=page.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
@@ -105,8 +107,15 @@ def item_records(
     )
 
 
+_ONLY_A_FILE = Enriched(None)
+
+
 def file_record(
-    lease: Lease, response: Response, file: File, include: frozenset[str]
+    lease: Lease,
+    response: Response,
+    file: File,
+    include: frozenset[str],
+    enriched: Enriched = _ONLY_A_FILE,
 ) -> FileRecord:
     unread = response.truncated == "unread"
     return FileRecord(
@@ -117,6 +126,8 @@ def file_record(
         declared_bytes=announced_size(response) if unread else None,
         links_count=len(file.links),
         images_count=len(file.images),
+        left_out=tuple(sorted({*file.left_out, *enriched.left_out})),
+        data=enriched.data,
         links=file.links if "links" in include else None,
         images=file.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,

@@ -338,8 +338,9 @@ class Reader:
             return record_builder.failed(
                 lease, response, failure, found, file, saved, links, enriched.items
             )
-        record = record_builder.file_record(lease, response, file, self._include)
-        record.data = enriched.data
+        record = record_builder.file_record(
+            lease, response, file, self._include, enriched
+        )
         items = record_builder.item_records(record, enriched.items)
         validators = _validators(response)
         return Outcome(
@@ -362,9 +363,8 @@ class Reader:
         self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
     ) -> Outcome:
         record = record_builder.image_record(lease, response, image, self._images.gps)
-        skip = robots_meta.noimageai or self._quotas.check_image(
-            record, record.body_bytes
-        )
+        size = record.body_bytes
+        skip = robots_meta.noimageai or self._quotas.check_image(record, size)
         if skip is not None:
             return record_builder.skipped(lease, skip)
         if self._images.keep_damaged and response.truncated is not None:

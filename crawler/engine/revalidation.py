@@ -62,8 +62,8 @@ _TO_EXTRACT = b""
 """The fingerprint of fields that are not those of any extraction."""
 
 _OF_PAGES = (
-    "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
-    "robots_meta", "title", "title_source", "description", "description_source",
+    "content_type", "body_bytes", "truncated", "left_out", "charset", "charset_source",
+    "lang", "robots_meta", "title", "title_source", "description", "description_source",
     "canonical_url", "canonical_source", "og_type", "og_site_name", "author",
     "published", "modified", "jsonld_types", "feeds", "breadcrumbs", "amp_url",
     "alternates", "needs_javascript", "jsonld", "links_count", "images_count", "data",
@@ -72,7 +72,7 @@ _OF_PAGES = (
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",
     "images_count", "data", "body_path", "truncated", "declared_bytes", "links",
-    "images", "headers",
+    "images", "headers", "left_out",
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",

@@ -51,17 +51,24 @@ def with_header_links(
     """
     if isinstance(document, Image):
         return document
-    named = read_elements(
-        islice(_elements(response), max_links), response.url, max_links
-    )
-    links = _joined(named.links, document.links)[:max_links]
-    images = _joined(named.images, document.images)[:max_links]
-    styles = _joined(named.styles, document.styles)[:max_links]
+    elements = [*islice(_elements(response), max_links + 1)]
+    named = read_elements(elements[:max_links], response.url, max_links)
+    links = _joined(named.links, document.links)
+    images = _joined(named.images, document.images)
+    styles = _joined(named.styles, document.styles)
+    left_out = {*document.left_out, *named.left_out}
+    if max(map(len, (elements, links, images, styles))) > max_links:
+        left_out.add("links")
+        links, images, styles = (
+            links[:max_links], images[:max_links], styles[:max_links],
+        )  # fmt: skip
+    document = replace(
+        document, links=links, images=images, styles=styles,
+        left_out=tuple(sorted(left_out)),
+    )  # fmt: skip
     if isinstance(document, Page):
         declared = _declared(document.declared, named.declared)
-        document = replace(
-            document, links=links, images=images, styles=styles, declared=declared
-        )
+        document = replace(document, declared=declared)
         if document.needs_javascript and any(
             link.kind == "meta_refresh" for link in named.links
         ):
@@ -72,8 +79,7 @@ def with_header_links(
                 canonical_url=named.canonical_url,
                 canonical_source="http",
             )
-        return document
-    return replace(document, links=links, images=images, styles=styles)
+    return document
 
 
 def _elements(response: Response) -> Iterator[tuple[str, dict[str, str]]]:

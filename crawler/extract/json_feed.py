@@ -62,9 +62,15 @@ _decode_attachments = msgspec.json.Decoder(list[_Attachment]).decode
 
 
 def read_json_feed(body: Body) -> File:
-    """The pages and images of a feed; a file without links if it is none."""
+    """The pages and images of a feed; a file without links if it is none.
+
+    The commas bound the number of items, and so the memory that they take.
+    """
     links = LinkCollector(Base(body.url), body.max_links)
-    feed = _feed(body.content)
+    content = body.content
+    if len(content) > MAX_MARKUP or content.count(b",") > MAX_ELEMENTS:
+        return File(body.media_type, body.charset, left_out=("markup",))
+    feed = _feed(content)
     if feed is not None:
         _add_pages(links, feed.home_page_url, feed.next_url)
         _add_images(links, feed.icon, feed.favicon, *_avatars(feed))
@@ -72,17 +78,15 @@ def read_json_feed(body: Body) -> File:
             if links.full:
                 break
             _add_item(links, raw)
-    return File(body.media_type, body.charset, links.links, links.images)
+    return File(
+        body.media_type, body.charset, links.links, links.images,
+        left_out=links.left_out,
+    )  # fmt: skip
 
 
 def _feed(content: bytes) -> _Feed | None:
-    """The feed in `content`; None: it is none.
-
-    The commas bound the number of items, and so the memory that they take.
-    """
-    if _VERSION not in content or len(content) > MAX_MARKUP:
-        return None
-    if content.count(b",") > MAX_ELEMENTS:
+    """The feed in `content`; None: it is none."""
+    if _VERSION not in content:
         return None
     try:
         feed = _decode_feed(content.decode("utf-8-sig", "replace"))

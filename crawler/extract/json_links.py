@@ -38,7 +38,7 @@ def read_json_links(body: Body) -> File:
     """
     content = body.content
     if len(content) > MAX_MARKUP or content.count(b",") > MAX_ELEMENTS:
-        return read_other(body)
+        return File(body.media_type, body.charset, left_out=("markup",))
     try:
         document = msgspec.json.decode(content.decode("utf-8-sig", "replace"))
     except (msgspec.DecodeError, RecursionError):
@@ -46,7 +46,10 @@ def read_json_links(body: Body) -> File:
     found = LinkCollector(Base(body.url), body.max_links)
     for key, value in strings_of(document):
         _add(found, body, key.lower(), value.strip())
-    return File(body.media_type, body.charset, found.links, found.images)
+    return File(
+        body.media_type, body.charset, found.links, found.images,
+        left_out=found.left_out,
+    )  # fmt: skip
 
 
 def _add(found: LinkCollector, body: Body, key: str, value: str) -> None:

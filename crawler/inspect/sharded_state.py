@@ -32,6 +32,7 @@ from crawler.model.metadata import (
     COOKIES,
     EXTERNAL,
     ITEMS,
+    LEFT_OUT,
     NEEDS_JAVASCRIPT,
     REQUESTS_BY_CODE,
 )
@@ -40,7 +41,7 @@ from crawler.model.shards import Owners
 
 K = TypeVar("K")
 
-_COUNTED = frozenset({EXTERNAL, ITEMS, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
+_COUNTED = frozenset({EXTERNAL, ITEMS, LEFT_OUT, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE})
 """Metadata that are numbers, of which the crawl has the sum."""
 
 

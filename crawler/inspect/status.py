@@ -31,6 +31,7 @@ from crawler.model.host import Waits
 from crawler.model.metadata import (
     EXTERNAL,
     ITEMS,
+    LEFT_OUT,
     NEEDS_JAVASCRIPT,
     Runs,
     clock_shift,
@@ -66,6 +67,8 @@ class Status(Totals, frozen=True, kw_only=True):
     """Others that were not requested, since their address is not a public one."""
     items: int
     """`item` records, as in the Summary of a run."""
+    left_out: dict[str, int]
+    """In how many documents a limit has left something out, by what that is."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
     waits: Waits
@@ -144,6 +147,7 @@ def status_of(
         broken_external=read_number(state, EXTERNAL, "broken"),
         external_not_checked=read_number(state, EXTERNAL, "not checked"),
         items=read_number(state, ITEMS, "items"),
+        left_out={one: int(number) for one, number in state.items(LEFT_OUT)},
         needs_javascript=read_number(state, NEEDS_JAVASCRIPT, "pages"),
         pid=pid,
         parked=() if pid is not None else parked_hosts(state),

@@ -44,6 +44,10 @@ CanonicalSource = Literal["link", "http", "og"]
 """What told the canonical URL: `<link>`, the header field Link, or og:url."""
 
 
+LeftOut = Literal["links", "markup", "items", "values", "urls"]
+"""What a limit has left out of a document (`BodyRecord.left_out` says which limits)."""
+
+
 class Link(Struct, frozen=True, gc=False):
     """A hyperlink of a document.
 
@@ -236,6 +240,8 @@ class Page(Struct, frozen=True, tag="page", omit_defaults=True):
     """What it declares for search engines and social networks."""
     needs_javascript: bool = False
     """It is empty until a script in it has run (`extract/html/shells.py`)."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What is not here, because a limit has left it out."""
 
 
 class PageText(Struct, frozen=True):
@@ -257,6 +263,11 @@ class Enriched(Struct, frozen=True):
     items: tuple[dict[str, Any], ...] = ()
     text: PageText | None = None
     listing: Listing | None = None
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What a limit has left out of the page, or of what was taken from it."""
+        return () if self.page is None else self.page.left_out
 
 
 def is_json(content_type: str) -> bool:
@@ -332,6 +343,8 @@ class File(Struct, frozen=True, tag="file"):
 
     One with an empty `hreflang` is a page, and those behind it are its translations.
     """
+    left_out: tuple[LeftOut, ...] = ()
+    """What is not here, because a limit has left it out."""
 
 
 Document = Page | Image | File

@@ -62,6 +62,8 @@ The seeds among them are counted a second time (`engine/shell_pages.py`).
 """
 ITEMS = "items"
 """The number of items that pages had (`item` records), in decimal: under "items"."""
+LEFT_OUT = "left out"
+"""By what a limit has left out of a document: in how many documents, in decimal."""
 REQUESTS_BY_CODE = "requests by code"
 """By status or `error_code`: the number of requests that ended so, in decimal.
 
@@ -142,6 +144,7 @@ PER_CRAWL = (
     NEEDS_JAVASCRIPT,
     EXTERNAL,
     ITEMS,
+    LEFT_OUT,
     RUNS,
 )
 """Kinds of metadata that a recrawl clears."""

@@ -229,4 +229,4 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_redirects: Annotated[int, Meta(ge=0)] = 10
     """Maximum redirects in a chain."""
     max_links: Count = 50_000
-    """Maximum links of one page. Further links are ignored."""
+    """Maximum links of one page. Its record says if there were more (`left_out`)."""

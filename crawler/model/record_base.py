@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler.model.documents import CharsetSource, ImageLink, Link
+from crawler.model.documents import CharsetSource, ImageLink, LeftOut, Link
 from crawler.model.reasons import Tolerated
 
 SCHEMA_VERSION = 1
@@ -172,6 +172,15 @@ class BodyRecord(FetchRecord, kw_only=True):
     """Images in the document."""
     new_links_count: int = 0
     """Links and images that the crawl had not found before."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What a limit has left out of the document, and so of its record and its items.
+
+    links: links or images beyond `limits.max_links`, style sheets beyond 50, or URLs
+    longer than 8 MiB together. markup: what stands behind the first 16 MiB of a
+    document, behind 4 MiB of a style sheet, 1 MiB of a script or 2 MiB of a page's
+    scripts and styles, or behind 400,000 elements of a sitemap. items and values: more
+    than 10,000. urls: those of a plug-in beyond `limits.max_links`.
+    """
     links: tuple[Link, ...] | None = None
     """The links, with `--with links`."""
     images: tuple[ImageLink, ...] | None = None

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Listing, PageText, is_json
+from crawler.model.documents import LeftOut, Listing, PageText, is_json
 from crawler.model.errors import ExtractFailure, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
@@ -51,6 +51,7 @@ class Findings(Struct, frozen=True, array_like=True):
     text: PageText | None = None
     listing: Listing | None = None
     """What the answer of an API lists. Nothing else is taken from it."""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 MAX_ITEMS = 10_000
@@ -116,21 +117,31 @@ def _apply(
             data = _data_of(plugin.target.extract(document))
             found = replace(found, data={**(found.data or {}), **data} or None)
         if "items" in plugin.methods:
-            further = islice(plugin.target.items(document), MAX_ITEMS)
-            items = (*found.items, *[_data_of(one) for one in further])
+            further = [*islice(plugin.target.items(document), MAX_ITEMS + 1)]
+            items = (*found.items, *[_data_of(one) for one in further[:MAX_ITEMS]])
+            if len(found.items) + len(further) > MAX_ITEMS:
+                found = _without(found, "items")
             found = replace(found, items=items[:MAX_ITEMS])
         if getattr(plugin.target, "reads_apis", False) is True:
             listing = plugin.target.listing(document, asked)
             items = () if listing is None else listing.items
             found = replace(found, listing=listing, items=(*found.items, *items))
+            found = _without(found, *plugin.target.left_out(document))
         if "discover" in plugin.methods:
-            urls = _urls_of(plugin.target.discover(document), max_urls)
-            found = replace(found, urls=(*found.urls, *urls))
+            urls = _urls_of(plugin.target.discover(document), max_urls + 1)
+            if len(urls) > max_urls:
+                found = _without(found, "urls")
+            found = replace(found, urls=(*found.urls, *urls[:max_urls]))
     except (MemoryError, ExtractFailure):
         raise
     except Exception as error:
         raise ExtractFailure(f"plug-in {plugin.name}: {failure_text(error)}") from error
     return found
+
+
+def _without(found: Findings, *kinds: LeftOut) -> Findings:
+    """The findings, which say that a limit has left these out."""
+    return replace(found, left_out=tuple(sorted({*found.left_out, *kinds})))
 
 
 def _data_of(value: Any) -> dict[str, Any]:

@@ -185,6 +185,7 @@ def _as_json(
         "broken_external": status.broken_external,
         "external_not_checked": status.external_not_checked,
         "items": status.items,
+        "left_out": status.left_out,
         "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
         "records_bytes": size_of(records) if records else None,
@@ -219,6 +220,9 @@ def _as_text(
         yield text + (f", {never:,} not checked" if never else "")
     if status.items:
         yield f"  items    {status.items:,}"
+    if status.left_out:
+        cut = ", ".join(f"{what} {n:,}" for what, n in status.left_out.items())
+        yield f"  cut      {cut} (documents beyond a limit; left_out in their records)"
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

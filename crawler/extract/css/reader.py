@@ -15,7 +15,7 @@ from crawler.model.url import Base
 MAX_STYLE = 4 * 2**20
 """Bytes of a style sheet that are read."""
 MAX_IMPORTS = 50
-"""Style sheets that one may import; the rest is ignored."""
+"""Style sheets that one may import."""
 
 _CHARSET = re.compile(rb'@charset "([^"]{1,100})";').match
 _BYTE_ORDER_MARKS = {
@@ -32,15 +32,21 @@ def read_style_sheet(body: Body) -> File:
     for found in css_urls(_decode(body.content[:MAX_STYLE], body.charset)):
         if found.property == "@import":
             url = base.join(found.url)
-            if url is not None and len(styles) < MAX_IMPORTS:
-                styles.setdefault(url, Link(url, "css_import"))
+            if url is not None and url not in styles:
+                if len(styles) < MAX_IMPORTS:
+                    styles[url] = Link(url, "css_import")
+                else:
+                    links.leave_out("links")
         elif is_shown(found):
             links.add_image(found.url, "css")
+    if len(body.content) > MAX_STYLE:
+        links.leave_out("markup")
     return File(
         body.media_type,
         body.charset,
         images=links.images,
         styles=tuple(styles.values()),
+        left_out=links.left_out,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from crawler.extract.fields.rule import Rule
 from crawler.extract.fields.sources import Find
 from crawler.extract.fields.subject import FieldDocument, Subject
 from crawler.model.content_config import ApiConfig, FieldConfig, SiteConfig
-from crawler.model.documents import FoundImage, Link, Listing
+from crawler.model.documents import FoundImage, LeftOut, Link, Listing
 from crawler.model.url_pattern import expression
 
 MAX_ITEMS = 10_000
@@ -41,7 +41,7 @@ class Fields:
     reads_json = True
     """JSON bodies are read, not only HTML (`crawler/plugins/child.py`)."""
     reads_apis = True
-    """`listing` tells what the answer of an API lists."""
+    """`listing` tells what the answer of an API lists, and `left_out` what is cut."""
 
     def __init__(
         self,
@@ -69,9 +69,16 @@ class Fields:
         found: list[dict[str, Any]] = []
         for site in self._sites:
             if site.items is not None and site.matches(document.url):
-                for node in site.items(subject)[: MAX_ITEMS - len(found)]:
+                nodes, room = site.items(subject), MAX_ITEMS - len(found)
+                if len(nodes) > room:
+                    subject.left_out.add("items")
+                for node in nodes[:room]:
                     found.append(_item(site.rules, subject.item(node), len(found)))
         return found
+
+    def left_out(self, document: FieldDocument) -> Set[LeftOut]:
+        """What a limit has left out of what the other methods returned."""
+        return self._subject(document).left_out
 
     def listing(self, document: FieldDocument, asked: str) -> Listing | None:
         """What the body lists, if it is the answer of an API. Raises FieldFailure.
@@ -106,6 +113,7 @@ def _listing(api: Api, answer: Subject, url: str) -> Listing:
     failure = ""
     if len(found) > MAX_ITEMS:
         failure = f"items: {len(found):,} in one answer; {MAX_ITEMS:,} of them are read"
+        answer.left_out.add("items")
     for index, node in enumerate(nodes):
         item = answer.item(node)
         try:

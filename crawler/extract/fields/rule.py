@@ -80,9 +80,9 @@ class Rule:
 
     def values(self, subject: Subject) -> list[Any]:
         """All values that match and fit the type."""
-        found = self._find(subject)[:MAX_VALUES]
+        found = _first(self._find(subject), subject)
         for pipe in self._pipes:
-            found = pipe(found)[:MAX_VALUES]  # split() makes several of one
+            found = _first(pipe(found), subject)  # split() makes several of one
         fitting = [one for value in found if (one := self._convert(value)) is not None]
         if self._is_url:
             joined = (join(subject.base, one) for one in fitting)
@@ -105,6 +105,13 @@ class Rule:
         return isinstance(values, (list, tuple)) and all(
             self._convert(value) == value for value in values
         )
+
+
+def _first(found: list[Any], subject: Subject) -> list[Any]:
+    """At most MAX_VALUES of the values; `subject` notes whether there were more."""
+    if len(found) > MAX_VALUES:
+        subject.left_out.add("values")
+    return found[:MAX_VALUES]
 
 
 def _size(value: Any) -> int:

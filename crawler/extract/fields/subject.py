@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.extract.fields import json_text
 from crawler.extract.json_ld import decode
-from crawler.model.documents import Page, is_json
+from crawler.model.documents import LeftOut, Page, is_json
 from crawler.model.url import join
 
 if TYPE_CHECKING:
@@ -38,10 +38,14 @@ class Subject:
     def __init__(self, document: FieldDocument, node: Any = None) -> None:
         self.document = document
         self._node = node
+        self.left_out: set[LeftOut] = set()
+        """What a limit has left out of the page, or of its items."""
 
     def item(self, node: Any) -> Subject:
         """The item at `node` of this page: an element, or a value of JSON."""
-        return Subject(self.document, node)
+        item = Subject(self.document, node)
+        item.left_out = self.left_out
+        return item
 
     @cached_property
     def is_json(self) -> bool:

@@ -7,8 +7,9 @@ social networks (Open Graph, Twitter Cards) takes their place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from crawler.model.documents import (
     CanonicalSource,
@@ -16,11 +17,25 @@ from crawler.model.documents import (
     LinkKind,
     TitleSource,
 )
+from crawler.model.regex import compiled
 from crawler.model.url import Base
 
 MAX_TEXT = 1000
 """Characters of a text; the rest is cut off."""
 _MAX_CANONICALS = 10
+_JSON_TYPE = compiled(
+    r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
+    r"(ld\+|[\w.-]+\+)?json",
+    re.IGNORECASE,
+).search
+_STATE = compiled(
+    r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
+    r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
+).match
+"""Scripts that begin with an assignment, as those do that hold a page's state."""
+_MIN_SCRIPT = 12
+MAX_SCRIPT = 2**20
+"""Characters of a script that are read."""
 
 _TITLES: dict[str, TitleSource] = {"og:title": "og", "twitter:title": "twitter"}
 _DESCRIPTIONS: dict[str, DescriptionSource] = {
@@ -146,3 +161,29 @@ def is_style(rels: list[str], values: Mapping[str, str]) -> bool:
     if "stylesheet" in rels:
         return "alternate" not in rels
     return "preload" in rels and values.get("as", "").lower() == "style"
+
+
+def is_image_preload(values: Mapping[str, str]) -> bool:
+    """Whether what a `<link>` has loaded ahead is an image."""
+    from crawler.extract.addresses import is_picture
+
+    return (
+        values.get("as", "").lower() == "image"
+        or values.get("type", "").lower().startswith("image/")
+        or ("as" not in values and is_picture(values.get("href", "")))
+    )
+
+
+def kind_of_script(
+    written: str, text: str, start: int, end: int
+) -> Literal["json", "json_ld"] | None:
+    """What the script from `start` to `end` holds; `written`: its tag's attributes.
+
+    The source of a script counts as JSON if it may hold the page's state.
+    """
+    if end - start < _MIN_SCRIPT:
+        return None
+    found = _JSON_TYPE(written)
+    if found is None:
+        return None if _STATE(text, start, end) is None else "json"
+    return "json_ld" if (found[1] or "").lower() == "ld+" else "json"

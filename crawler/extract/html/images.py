@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from crawler.extract.html.srcset import parse_srcset
-from crawler.model.documents import ImageLink, LinkKind, Picture
+from crawler.model.documents import ImageLink, LeftOut, LinkKind, Picture
 from crawler.model.regex import compiled
 from crawler.model.url import Base
 
@@ -49,30 +48,17 @@ REPRESENTING = frozenset({"image_src", "thumbnail", "logo"})
 ITEM_IMAGES = frozenset(
     {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
 )
-_JSON_TYPE = compiled(
-    r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
-    r"(ld\+|[\w.-]+\+)?json",
-    re.IGNORECASE,
-).search
-_STATE = compiled(
-    r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
-    r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
-).match
-"""Scripts that begin with an assignment, as those do that hold a page's state."""
-_MIN_SCRIPT = 12
-MAX_SCRIPT = 2**20
-"""Characters of a script that are read."""
 _DIGITS = compiled(r"[\t\n\f\r ]*\+?(\d{1,9})").match
 
 _SRCSETS = ("srcset", "imagesrcset")
 _MAX_CHARACTERS = 2 * 2**20
 """Characters of styles, of JSON and of attributes for scripts that are read of a page.
 
-An attribute counts for _ATTRIBUTE more. The rest is ignored.
+An attribute counts for _ATTRIBUTE more.
 """
 _ATTRIBUTE = 64
 MAX_STYLES = 50
-"""Style sheets of one page; the rest is ignored."""
+"""Style sheets of one page."""
 
 
 class ImageCollector:
@@ -81,10 +67,12 @@ class ImageCollector:
     Also the style sheets, in which there may be more.
 
     It takes `max_images` at most; a caller that adds many at once checks `full`.
+    What a limit has left out is in `left_out`.
     """
 
     def __init__(self, max_images: int) -> None:
         self._max_images = max_images
+        self.left_out: set[LeftOut] = set()
         self.styles: dict[str, LinkKind] = {}
         self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
@@ -98,7 +86,8 @@ class ImageCollector:
 
     @property
     def full(self) -> bool:
-        return len(self.found) >= self._max_images
+        """Whether an image was refused because there are too many."""
+        return "links" in self.left_out
 
     def add(
         self,
@@ -108,10 +97,14 @@ class ImageCollector:
         width: int | None = None,
         height: int | None = None,
     ) -> None:
-        if src and src[:5].lower() != "data:" and src[0] != "#" and not self.full:
-            new = (kind, alt, width, height)
-            if self.found.setdefault(src, new)[0] == "icon":  # a page may show it, too
-                self.found[src] = new
+        if not src or src[:5].lower() == "data:" or src[0] == "#":
+            return
+        if len(self.found) >= self._max_images and src not in self.found:
+            self.left_out.add("links")
+            return
+        new = (kind, alt, width, height)
+        if self.found.setdefault(src, new)[0] == "icon":  # a page may show it, too
+            self.found[src] = new
 
     # The images in the attributes of an element
 
@@ -212,8 +205,7 @@ class ImageCollector:
         for name, value in reversed(tuple(values.items())):  # as written
             if name in PLAIN or name in _SRCSETS or not value:
                 continue
-            self._characters_left -= len(value) + _ATTRIBUTE
-            if self._characters_left < 0:
+            if not self._may_read(len(value) + _ATTRIBUTE):
                 return
             known = kind if kind != "lazy" or name not in SOURCES else "css"
             for one in pictures(name, value, values, img=kind == "img"):
@@ -246,8 +238,9 @@ class ImageCollector:
 
     def add_style(self, css: str) -> None:
         """Add the images of a style sheet or a `style` attribute, but no fonts."""
-        css = css[: max(0, self._characters_left)]
-        self._characters_left -= len(css)
+        left = max(0, self._characters_left)
+        if not self._may_read(len(css)):
+            css = css[:left]
         if "(" not in css and "import" not in css:
             return
         from crawler.extract.css.urls import css_urls_of, is_shown
@@ -260,15 +253,25 @@ class ImageCollector:
             if self.full:
                 return
 
+    def _may_read(self, characters: int) -> bool:
+        """Whether so many more are within the limit, against which they count."""
+        self._characters_left -= characters
+        if self._characters_left < 0:
+            self.left_out.add("markup")
+        return self._characters_left >= 0
+
     def add_style_sheet(self, href: str, kind: LinkKind) -> None:
         """Add a style sheet that the page links or imports."""
-        if href[:5].lower() != "data:" and len(self.styles) < MAX_STYLES:
+        if href[:5].lower() == "data:":
+            return
+        if len(self.styles) < MAX_STYLES:
             self.styles.setdefault(href.strip(), kind)
+        elif href.strip() not in self.styles:
+            self.left_out.add("links")
 
     def add_json(self, text: str) -> None:
         """Add the images that the JSON, or the source, of a script names."""
-        self._characters_left -= len(text)
-        if self._characters_left < 0:
+        if not self._may_read(len(text)):
             return
         from crawler.extract.json_pictures import json_pictures
 
@@ -276,8 +279,7 @@ class ImageCollector:
 
     def add_json_ld(self, text: str, document: Any) -> None:
         """Add the images that JSON-LD names; `document` is None where it is no JSON."""
-        self._characters_left -= len(text)
-        if self._characters_left < 0:
+        if not self._may_read(len(text)):
             return
         from crawler.extract.json_pictures import json_ld_pictures
 
@@ -340,6 +342,7 @@ class ImageCollector:
             if url is not None and url not in images:
                 max_characters -= len(url)
                 if max_characters < 0:
+                    self.left_out.add("links")
                     break
                 images[url] = ImageLink(
                     url, kind, alt and " ".join(alt[:1000].split()), width, height
@@ -372,29 +375,3 @@ def _described(values: Mapping[str, str]) -> tuple[str | None, int | None, int |
         dimension(width) if width else None,
         dimension(height) if height else None,
     )
-
-
-def is_image_preload(values: Mapping[str, str]) -> bool:
-    """Whether what a `<link>` has loaded ahead is an image."""
-    from crawler.extract.addresses import is_picture
-
-    return (
-        values.get("as", "").lower() == "image"
-        or values.get("type", "").lower().startswith("image/")
-        or ("as" not in values and is_picture(values.get("href", "")))
-    )
-
-
-def kind_of_script(
-    written: str, text: str, start: int, end: int
-) -> Literal["json", "json_ld"] | None:
-    """What the script from `start` to `end` holds; `written`: its tag's attributes.
-
-    The source of a script counts as JSON if it may hold the page's state.
-    """
-    if end - start < _MIN_SCRIPT:
-        return None
-    found = _JSON_TYPE(written)
-    if found is None:
-        return None if _STATE(text, start, end) is None else "json"
-    return "json_ld" if (found[1] or "").lower() == "ld+" else "json"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -19,22 +19,22 @@ from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.extract.charset import Markup, markup
 from crawler.extract.html.declarations import (
     FACTS,
+    MAX_SCRIPT,
     NAMES,
     Declarations,
+    is_image_preload,
     is_style,
     kind_of_link,
+    kind_of_script,
     short,
 )
 from crawler.extract.html.images import (
     ELEMENTS,
     ICONS,
     ITEM_IMAGES,
-    MAX_SCRIPT,
     META_IMAGES,
     REPRESENTING,
     ImageCollector,
-    is_image_preload,
-    kind_of_script,
 )
 from crawler.extract.html.link_texts import BLANK, FoundLink, LinkTexts
 from crawler.extract.html.tags import attributes, start_tags
@@ -71,8 +71,8 @@ def read_page(
 ) -> Page:
     """The Page in `markup`, whose URL is `url`.
 
-    Links and images together are at most `max_links`; the rest of the document is not
-    read. `with_text` requests the links' texts. `xml`: the document is XHTML.
+    Links and images together are at most `max_links`; behind them nothing is read.
+    `with_text` requests the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
     document.read(xml=xml)
@@ -141,7 +141,11 @@ class _Document:
                     if "itemprop" in values or "property" in values:
                         self.property(values, end)
                     images.any_element(name, values)
-            if len(links) + len(found) >= self.max_links:
+            if len(links) + len(found) > self.max_links:
+                images.left_out.add("links")
+                last: dict[str, Any] = found if name in ELEMENTS else links or found
+                while len(links) + len(found) > self.max_links:
+                    last.popitem()
                 return
 
     # Elements by their attributes; `end` is the index after the start tag.
@@ -279,6 +283,8 @@ class _Document:
     def script(self, written: str, start: int, end: int) -> None:
         kind = kind_of_script(written, self.text, start, end)
         if kind is not None:
+            if end - start > MAX_SCRIPT:
+                self.images.left_out.add("markup")
             text = self.decode(self.text[start : min(end, start + MAX_SCRIPT)])
             if kind == "json_ld":
                 self.images.add_json_ld(text, self.facts.add_json_ld(text))
@@ -318,6 +324,7 @@ class _Document:
             lang=self.lang or None,
             robots_meta=", ".join(filter(None, self.robots)) or None,
             declared=NOTHING if self._facts is None else self._facts.declared(base),
+            left_out=tuple(sorted(self.images.left_out)),
         )
 
     def _add_behind_thumbnails(self, base: Base, images: dict[str, ImageLink]) -> None:
@@ -354,6 +361,7 @@ class _Document:
                 continue
             characters_left -= len(url)
             if characters_left < 0:
+                self.images.left_out.add("links")
                 break
             if rel is None:
                 links[url] = Link(url, kind, text or None)
@@ -365,10 +373,10 @@ class _Document:
         return tuple(links.values())
 
     def _absolute_styles(self, base: Base) -> tuple[Link, ...]:
-        links = {}
+        links: dict[str, Link] = {}
         for href, kind in self.images.styles.items():
-            if (url := base.join(href)) is not None and url not in links:
-                links[url] = Link(url, kind)
+            if (url := base.join(href)) is not None:
+                links.setdefault(url, Link(url, kind))
         return tuple(links.values())
 
 

@@ -18,7 +18,7 @@ def read_html(body: Body) -> Page:
     page = read_page(
         document, body.url, body.media_type, body.max_links, with_text=body.with_text
     )
-    return _marked(page, document.text)
+    return _marked(_whole_or_not(page, body), document.text)
 
 
 def read_css(body: Body) -> File:
@@ -40,7 +40,14 @@ def read_xhtml(body: Body) -> Page:
         with_text=body.with_text,
         xml=True,
     )
-    return _marked(page, document.text)
+    return _marked(_whole_or_not(page, body), document.text)
+
+
+def _whole_or_not(page: Page, body: Body) -> Page:
+    """The page, which says so if its end was not read."""
+    if len(body.content) <= MAX_MARKUP:
+        return page
+    return replace(page, left_out=tuple({*page.left_out, "markup"}))
 
 
 def _marked(page: Page, text: str) -> Page:

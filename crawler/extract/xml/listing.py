@@ -38,14 +38,28 @@ def read_listing(
     if root is None or root.name not in _READERS_BY_ROOT:
         return root.name if root else ""
     links = LinkCollector(Base(url), max_links)
-    _READERS_BY_ROOT[root.name](chain((root,), found), links)
+    counted = _counted(found, max_elements, links)
+    _READERS_BY_ROOT[root.name](chain((root,), counted), links)
     return File(
-        media_type, charset, links.links, links.images, alternates=links.alternates
-    )
+        media_type, charset, links.links, links.images, alternates=links.alternates,
+        left_out=links.left_out,
+    )  # fmt: skip
 
 
 def read_text_listing(texts: Iterable[str], body: Body) -> File:
     """The links of a sitemap in plain text, which comes in parts."""
     links = LinkCollector(Base(body.url), body.max_links)
     sitemap.read_text_sitemap(texts, links)
-    return File(body.media_type, body.charset, links.links)
+    return File(body.media_type, body.charset, links.links, left_out=links.left_out)
+
+
+def _counted(
+    found: Iterator[Element], limit: int, links: LinkCollector
+) -> Iterator[Element]:
+    """The elements; where they end at the limit, that is noted."""
+    number = 0
+    for one in found:
+        number += 1
+        yield one
+    if number > limit:
+        links.leave_out("markup")

@@ -68,6 +68,11 @@ ELSEWHERE = {
         ("error", name): "test_extract"
         for name in ("body_path", "body_bytes", "sha256", "content_type", "charset")
     },
+    **{
+        (kind, what): "tests/crawler/extract and plugins: test_left_out"
+        for kind in ("page", "file")
+        for what in ("markup", "items", "values", "urls")
+    },
     ("image", "resumed"): "tests/crawler/fetch: a picture whose connection broke",
     ("run", "parked"): "test_politeness",
     ("run", "signal"): "tests/crawler/cli: Ctrl-C",
@@ -185,12 +190,14 @@ def everything(
     deferred = serve(robots=reply(status=503), index=page())
     crawl(config(deferred, folder / "b", records=settings.records, politeness=QUICK))
     yield from records(folder / "b")
-    allowing = serve(index=page(link("/a"), "<script src=/no.js></script>"), a=page())
+    allowing = serve(
+        index=page(link("/a", "/left-out"), "<script src=/no.js></script>"), a=page()
+    )
     limited = config(
         allowing,
         folder / "c",
         records=settings.records,
-        limits=LimitsConfig(max_pages=1),
+        limits=LimitsConfig(max_pages=1, max_links=1),
         bodies=BodiesConfig(mirror=True),
     )
     crawl(limited)

@@ -1,0 +1,149 @@
+"""What a limit leaves out of a document is said, and only where there is more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler.extract import body
+from crawler.extract.css import reader as css
+from crawler.extract.extractor import extract
+from crawler.extract.html import declarations, images, reader
+from crawler.extract.xml import listing
+from crawler.model.documents import Image
+from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
+
+LINKS = 5
+
+
+def left_out(text: str, kind: str = "text/html", header: str = "") -> tuple[str, ...]:
+    headers = [("content-type", kind), *([("link", header)] if header else [])]
+    response = Response(
+        "http://h/", 200, "", "1.1", tuple(headers), text.encode(), 0, Timings(0),
+        None, False,
+    )  # fmt: skip
+    document = extract(response, "page", LimitsConfig(max_links=LINKS))
+    assert not isinstance(document, Image)
+    assert len(document.links) <= LINKS
+    assert len(document.images) <= LINKS
+    return document.left_out
+
+
+def repeated(text: str, number: int) -> str:
+    return "".join(text.replace("@", str(one)) for one in range(number))
+
+
+ATOM = '<feed xmlns="http://www.w3.org/2005/Atom">%s</feed>'
+SITEMAP = "<urlset>%s</urlset>"
+RSS = "<rss><channel>%s</channel></rss>"
+SCRIPT = "<script type=application/json>@</script>"
+FEED = '{"version": "https://jsonfeed.org/version/1.1", "items": [%s]}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole", "one"),
+    [
+        ("text/html", "%s<p>rest<a href=0>again</a>", "<a href=@>x</a>"),
+        ("text/html", "%s<p>rest", "<img src=@>"),
+        ("text/html", "%s<p>rest", "<iframe src=@></iframe>"),
+        ("text/html", "<img srcset='%s'><p>rest", "1@.jpg 1@w,"),
+        ("text/html", "<style>%s</style>", "p{background:url(@)}"),
+        ("text/html", "<p>%s", "<p style='background:url(@)'>"),
+        ("application/xhtml+xml", "<html>%s</html>", "<a href='@'>x</a>"),
+        ("text/xml", SITEMAP, "<url><loc>http://h/@</loc></url>"),
+        ("text/xml", SITEMAP, "<url><image><loc>http://h/@</loc></image></url>"),
+        ("text/xml", ATOM, "<entry><link href='/@'/></entry>"),
+        ("text/xml", RSS, "<item><enclosure type='image/png' url='/@'/></item>"),
+        ("text/plain", FEED, '{"url": "/@"},'),
+        ("application/json", "[%s]", '{"url": "http://h/@"},'),
+        ("application/json", "[%s]", '{"image": "http://h/@.png"},'),
+        ("text/css", "%s", "p{background:url(@)}"),
+    ],
+)
+def test_links_beyond_the_limit(kind, whole, one):
+    def of(number: int) -> tuple[str, ...]:
+        return left_out(whole % repeated(one, number).removesuffix(","), kind)
+
+    assert of(LINKS) == ()
+    assert of(LINKS + 1) == ("links",)
+
+
+def test_links_and_images_of_a_page_count_together():
+    links = repeated("<a href=@>x</a>", LINKS - 2)
+    assert left_out(links + "<img src=a><img src=b><img src=a>") == ()
+    assert left_out(links + "<img src=a><img src=b><img src=c>") == ("links",)
+    assert left_out(links + "<img src=a><img src=b><a href=c>x</a>") == ("links",)
+
+
+def test_links_of_the_header():
+    header = repeated("</@>; rel=next,", LINKS)
+    assert left_out("<p>", header=header) == ()
+    assert left_out("<p>", header=header + "</x>; rel=next") == ("links",)
+    assert left_out("<a href=/y>x</a>", header=header) == ("links",)
+
+
+def test_style_sheets_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(images, "MAX_STYLES", 3)
+    sheet = "<link rel=stylesheet href=@>"
+    assert left_out(repeated(sheet, 3) + "<link rel=stylesheet href=0>") == ()
+    assert left_out(repeated(sheet, 4)) == ("links",)
+    monkeypatch.setattr(css, "MAX_IMPORTS", 3)
+    imported = "@import 'N@';".replace("@import", "#import")
+    for number, expected in ((3, ()), (4, ("links",))):
+        text = repeated(imported, number).replace("#", "@")
+        assert left_out(text, "text/css") == expected
+
+
+def test_urls_that_are_long_together(monkeypatch):
+    base = f"<base href='http://h/{'x' * 80}/'>"
+    for module in ("crawler.extract.html.page", "crawler.extract.html.links"):
+        monkeypatch.setattr(f"{module}.MAX_URL_CHARACTERS", 300)
+    for one in ("<a href=@>x</a>", "<img src=@>"):
+        assert left_out(base + repeated(one, 3)) == ()
+        assert left_out(base + repeated(one, 4)) == ("links",)
+    loc = f"<url><loc>http://h/{'x' * 80}/@</loc></url>"
+    assert left_out(SITEMAP % repeated(loc, 3), "text/xml") == ()
+    assert left_out(SITEMAP % repeated(loc, 4), "text/xml") == ("links",)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "kind", "text"),
+    [
+        (reader, "MAX_MARKUP", "text/html", "<p>"),
+        (reader, "MAX_MARKUP", "application/xhtml+xml", "<p>"),
+        (css, "MAX_STYLE", "text/css", "p{}"),
+        ("crawler.extract.json_links", "MAX_MARKUP", "application/json", '["a"]'),
+        ("crawler.extract.json_feed", "MAX_MARKUP", "text/plain", FEED % ""),
+        (declarations, "MAX_SCRIPT", "text/html", SCRIPT),
+        (images, "_MAX_CHARACTERS", "text/html", "<style>@</style>"),
+    ],
+)  # fmt: skip
+def test_markup_beyond_the_limit(monkeypatch, module: Any, name, kind, text):
+    """A script or a style sheet in a page counts without its tags."""
+    inner = '["http://h/a.png"]'
+    size = len(inner) if "@" in text else len(text)
+    where = module if isinstance(module, str) else module.__name__
+    monkeypatch.setattr(f"{where}.{name}", size)
+    if module is declarations:
+        monkeypatch.setattr("crawler.extract.html.page.MAX_SCRIPT", size)
+    text = text.replace("@", inner)
+    assert left_out(text, kind) == ()
+    monkeypatch.setattr(f"{where}.{name}", size - 1)
+    if module is declarations:
+        monkeypatch.setattr("crawler.extract.html.page.MAX_SCRIPT", size - 1)
+    assert left_out(text, kind) == ("markup",)
+
+
+def test_elements_of_a_sitemap_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(listing, "_ELEMENTS_PER_LINK", 2)
+    nothing = "<url><priority>1</priority></url>"
+    assert left_out(SITEMAP % (nothing * 4), "text/xml") == ()
+    assert left_out(SITEMAP % (nothing * 9), "text/xml") == ("markup",)
+
+
+def test_the_limits_are_those_of_the_schema():
+    assert (body.MAX_MARKUP, css.MAX_STYLE) == (16 * 2**20, 4 * 2**20)
+    assert (declarations.MAX_SCRIPT, images._MAX_CHARACTERS) == (2**20, 2 * 2**20)
+    assert (images.MAX_STYLES, css.MAX_IMPORTS) == (50, 50)
