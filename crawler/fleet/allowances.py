@@ -5,6 +5,8 @@ and the shards of its folder share what it has got (`grants.py`). That is on its
 before it is used, and a machine that is switched off keeps only its own. The server is
 not believed: each machine tells it once a second what it has, so that a server which
 was restarted, perhaps with older data, knows who has what before it gives anything.
+Nor does it give anything while a shard is taken over, until the new owner's claim has
+the pages that are in the shard's snapshot; those of the lost machine count no more.
 Each change has a number, so that an old claim which comes late changes nothing.
 
 `limits.max_bytes` is approximate, as with one process: each machine may use what the
@@ -115,8 +117,8 @@ class Allowances:
     def _tell_waiting(self, *, is_waiting: bool) -> None:
         if is_waiting and not self._has_noted:
             self._note(
-                "the exchange was restarted, and gives no more of limits.max_pages "
-                "until the machines of all shards have told what they have"
+                "the exchange gives no more of limits.max_pages until the machines of "
+                "all shards have told what they have"
             )
         self._has_noted = is_waiting
 

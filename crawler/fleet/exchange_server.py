@@ -266,6 +266,8 @@ class LeaseServer(Protocol):
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         """Take a shard whose state was in the folder `home`, which is lost.
 
+        What the shard has of the limit of pages counts as the owner's from now on: no
+        page is given to any machine before the owner has claimed with it (`claim`).
         False if it is leased, if its home is another one by now, or if the server was
         restarted (see `take`).
         """

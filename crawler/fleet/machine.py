@@ -213,15 +213,8 @@ class Machine:
             self._note(text)
 
     def take_over(self, shard: int, home: str | None) -> bool:
-        """Take a shard whose state was in the folder `home`; whether it was taken.
-
-        None: the exchange does not know where it was.
-        """
-        if self._awake() >= self.held_until:
-            return False
-        if home is None:
-            return self._taken.take(shard) is None
-        return self._taken.take_over(shard, home)
+        """As `TakenLeases.take_over`, while this machine holds what it has."""
+        return self._awake() < self.held_until and self._taken.take_over(shard, home)
 
     def check(self, shard: int) -> None:
         """Raise LeaseLost if another machine may have the shard by now."""
@@ -359,6 +352,8 @@ class Machine:
 
     def _settle(self) -> None:
         """Get what the shards here need of the limits, by a lease that is held."""
+        if self._taken.taken_over.difference(self.own.reports):
+            return  # what these have used is not known yet
         own = self.own.reports.values()
         held = [lease for shard, lease in self.leases.items() if shard not in self.lost]
         if self._allowances is not None and held:

@@ -36,6 +36,8 @@ class TakenLeases:
         lease_s: float,
     ) -> None:
         self.by_shard: dict[int, Lease] = {}
+        self.taken_over: set[int] = set()
+        """Those of them whose states were in other folders."""
         self._server = server
         self._history = history
         self._owner = owner
@@ -91,13 +93,21 @@ class TakenLeases:
             self._add(lease)
         return other
 
-    def take_over(self, shard: int, home: str) -> bool:
-        """Take a shard whose state was in the folder `home`; whether it was taken."""
-        self.tell()
-        lease = self._next(shard)
-        is_mine = self._server.take_over(lease, self._owner, self._lease_s, home)
+    def take_over(self, shard: int, home: str | None) -> bool:
+        """Take a shard whose state was in the folder `home`; whether it was taken.
+
+        None: the exchange does not know where it was.
+        """
+        if home is None:
+            is_mine = self.take(shard) is None
+        else:
+            self.tell()
+            lease = self._next(shard)
+            is_mine = self._server.take_over(lease, self._owner, self._lease_s, home)
+            if is_mine:
+                self._add(lease)
         if is_mine:
-            self._add(lease)
+            self.taken_over.add(shard)
         return is_mine
 
     def release(self) -> None:

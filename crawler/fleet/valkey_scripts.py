@@ -83,6 +83,9 @@ redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
 redis.call('HDEL', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[5], ARGV[5], ARGV[1])
+redis.call('HDEL', KEYS[8], ARGV[3])
+local known = redis.call('GET', KEYS[9])
+if known then redis.call('SET', KEYS[9], (string.gsub(known, ' all$', ' some'))) end
 return 1
 """
 )

@@ -248,8 +248,9 @@ class ValkeyServer:
         return _owner(found) if found else None
 
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
-        names = ("crawl", f"lease:{lease.shard}", "homes", "reports", "tokens")
-        keys = [*map(self._key, (*names, "settling", "leases_of"))]
+        common = ("homes", "reports", "tokens", "settling", "leases_of")
+        names = ("crawl", f"lease:{lease.shard}", *common, "claims", "claims_of")
+        keys = [*map(self._key, names)]
         arguments = [*_lease_arguments(lease, owner, ttl_s), home]
         with self._asking():
             return bool(self._take_over(keys, arguments))

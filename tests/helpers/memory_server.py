@@ -240,6 +240,8 @@ class MemoryServer:
         data.leases[shard] = lease, owner, self._clock() + ttl_s
         data.reports.pop(shard, None)
         data.tokens[shard] = lease.token
+        data.claims.pop(owner.home, None)
+        data.has_all_claims = False
         return True
 
     def set_snapshot(self, lease: Lease, taken_at: float) -> None:

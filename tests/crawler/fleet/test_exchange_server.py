@@ -429,6 +429,31 @@ def test_a_shard_whose_machine_is_gone_is_taken_over_once(server):
     assert not server.take_over(Lease(2, "e5"), ONE, TTL_S, ONE.home)
 
 
+def test_no_page_is_given_before_a_new_owner_has_told_what_its_shard_has(server):
+    """Else the pages of the lost machine would be given a second time."""
+    begun(server)
+    leases = [Lease(shard, f"t{shard}") for shard in range(4)]
+    three = Owner("home3", "c:/3")
+    for lease, owner in zip(leases, (ONE, ONE, TWO, three), strict=True):
+        assert server.take(lease, owner, TTL_S) is None
+    lost = Claim(ONE.home, 0, 0, 40, 100)
+    assert server.claim(leases[0], lost, 4).more == 33
+    of_two, of_three = Claim(TWO.home, 0, 0, 9, 100), Claim("home3", 0, 0, 90, 100)
+    assert server.claim(leases[2], of_two, 4).more == 9
+    of_two = of_two._replace(number=1, amount=9, wanted=0)
+    server.release(leases[:2])
+    assert server.take_over(Lease(0, "t4"), TWO, TTL_S, ONE.home)
+    assert server.take_over(Lease(1, "t5"), TWO, TTL_S, ONE.home)
+    assert server.claim(leases[3], of_three, 4) == Answer(0, is_whole=False)
+    restored = of_two._replace(amount=9 + 30)
+    assert server.claim(leases[2], restored, 4) == Answer(1)
+    more = [server.claim(leases[3], of_three._replace(amount=0), 4).more]
+    while more[-1]:
+        claim = of_three._replace(number=len(more), amount=sum(more))
+        more.append(server.claim(leases[3], claim, 4).more)
+    assert sum(more) == 100 - 39
+
+
 def test_an_owner_tells_when_its_snapshot_was_taken(server):
     begun(server)
     server.take(LEASE, ONE, TTL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -45,7 +46,11 @@ class World:
         """That of each folder."""
 
     def machine(
-        self, home: str, name: str = "", max_time: float | None = None
+        self,
+        home: str,
+        name: str = "",
+        max_time: float | None = None,
+        allowances: Any = None,
     ) -> Machine:
         name = name or f"{home}:/data"
         return Machine(
@@ -59,6 +64,7 @@ class World:
             lambda: self.loop.now() + self.slept,
             lambda: self.loop.now() + self.slept,
             max_time=max_time,
+            allowances=allowances,
         )
 
     def run(self, machine: Machine, seconds: float) -> None:
@@ -444,3 +450,40 @@ def test_a_process_that_slept_past_its_lease_keeps_nothing():
     with pytest.raises(LeaseLost, match="does not hold shard 1"):
         held.check(1)
     assert held.by_shard == {1: Lease(1, "a"), 2: Lease(2, "b")}
+
+
+class Asked:
+    """Allowances that only note when they were settled."""
+
+    limit_bytes = False
+
+    def __init__(self) -> None:
+        self.heard: list[list[int]] = []
+
+    def settle(self, _server, _lease, own, _unheard) -> bool:
+        self.heard.append(sorted(one.shard for one in own))
+        return False
+
+    def pages_left(self, _reports) -> int:
+        return 0
+
+    def share_bytes(self, _own, _reports) -> bool:
+        return True
+
+
+def test_nothing_is_claimed_before_a_restored_shard_has_told_what_it_has(world):
+    gone, machine = world.machine("gone"), world.machine("one", allowances=Asked())
+    gone.take([], 2)
+    machine.take([], 2)
+    for shard in (2, 3):
+        machine.own.heard(report(shard, is_idle=False), Snapshot(1.0))
+    gone.release()
+    world.run(machine, 2)
+    assert machine.take_over(0, "gone")
+    asked = machine._allowances.heard
+    asked.clear()
+    world.run(machine, 5)
+    assert asked == []
+    machine.own.heard(report(0, is_idle=False), Snapshot(1.0))
+    world.run(machine, 2)
+    assert asked[0] == [0, 2, 3]
