@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -16,13 +17,52 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.store import Content, Run, State
 
 RUN = "SELECT run_id, config, seq, previous_run_id FROM run"
+_FILTER_BYTES = 1 << 20
+"""The size of the filter (bytes)."""
+_FIND = "SELECT path, url FROM content WHERE sha256 = ?"
+_PUT = "INSERT OR REPLACE INTO content VALUES (?, ?, ?)"
+
+
+class ContentRows:
+    """Reads and writes the table `content`: files on disk by the hash of their bytes.
+
+    It does so within the open transaction of the store. What is put is gathered, and
+    written at a commit. A filter in memory, by the lowest bits of Python's hash of the
+    key, says which contents the table may have: most pictures are new, and need not be
+    looked for there. A state that was opened again has no filter.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.pending: dict[str, Content] = {}
+        """Those that were set since the last commit."""
+        is_empty = db.execute("SELECT 1 FROM content").fetchone() is None
+        self._filter = bytearray(_FILTER_BYTES) if is_empty else None
+
+    def find(self, sha256: str) -> Content | None:
+        if (fresh := self.pending.get(sha256)) is not None:
+            return fresh
+        if self._filter is not None and not self._filter[hash(sha256) % _FILTER_BYTES]:
+            return None
+        row = self._db.execute(_FIND, (sha256,)).fetchone()
+        return None if row is None else Content(*row)
+
+    def put(self, sha256: str, content: Content) -> None:
+        self.pending[sha256] = content
+        if self._filter is not None:
+            self._filter[hash(sha256) % _FILTER_BYTES] = 1
+
+    def flush(self) -> None:
+        """Write what was put."""
+        rows = [(sha256, one.path, one.url) for sha256, one in self.pending.items()]
+        self._db.executemany(_PUT, rows)
+        self.pending.clear()
 
 
 class SqliteLedger(Database):
     """The tables of keys and values."""
 
-    _contents: dict[str, Content]
-    """Those that were set since the last commit."""
+    _contents: ContentRows
 
     @translate_sqlite_errors
     def get(self, kind: str, key: str) -> bytes | None:
@@ -48,21 +88,12 @@ class SqliteLedger(Database):
 
     @translate_sqlite_errors
     def content(self, sha256: str) -> Content | None:
-        if (fresh := self._contents.get(sha256)) is not None:
-            return fresh
-        query = "SELECT path, url FROM content WHERE sha256 = ?"
-        row = self._db.execute(query, (sha256,)).fetchone()
-        return None if row is None else Content(*row)
+        return self._contents.find(sha256)
 
     @translate_sqlite_errors
     def set_content(self, sha256: str, content: Content) -> None:
         self._begin()
-        self._contents[sha256] = content
-
-    def _write_contents(self) -> None:
-        rows = [(sha256, one.path, one.url) for sha256, one in self._contents.items()]
-        self._db.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", rows)
-        self._contents.clear()
+        self._contents.put(sha256, content)
 
     @translate_sqlite_errors
     def position(self, sink: str) -> Any:

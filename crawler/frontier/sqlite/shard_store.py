@@ -204,7 +204,7 @@ class ShardStore(SqliteStore):
             self._begin()
             sent = sent | self._write_mail()
         taken = dict(self._taking)
-        kept = [(sha256, one.path) for sha256, one in self._contents.items()]
+        kept = [(sha256, one.path) for sha256, one in self._contents.pending.items()]
         super().commit()
         self._sent, self._taken = sent, taken
         if self._all_contents is not None:

@@ -142,7 +142,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         self._links.flush()
         self._seen.flush()
         self._positions.flush(self._next_seq)
-        self._write_contents()
+        self._contents.flush()
         self._hosts.flush()
         rows = [(name, self._counts[name]) for name in self._changed]
         self._db.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", rows)

@@ -16,6 +16,7 @@ from crawler.frontier.sqlite.database import (
     translate_sqlite_errors,
 )
 from crawler.frontier.sqlite.host_rows import HostRows
+from crawler.frontier.sqlite.ledger import ContentRows
 from crawler.frontier.sqlite.link_rows import LinkRows
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.pending_updates import (
@@ -25,7 +26,6 @@ from crawler.frontier.sqlite.pending_updates import (
 )
 from crawler.frontier.sqlite.seen_set import SeenCache, SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS
-from crawler.frontier.store import Content
 from crawler.model.crawl import Destination
 
 _DUE = """
@@ -44,7 +44,6 @@ class StorePart(Database):
         self._leased: dict[int, QueuePosition] = {}
         self._leased_seqs: dict[tuple[int, int], set[int]] = {}
         self._changed: set[str] = set()
-        self._contents: dict[str, Content] = {}
 
     @translate_sqlite_errors
     def _load(self) -> None:
@@ -53,6 +52,7 @@ class StorePart(Database):
         self._begin()
         self._recent = SeenCache()
         self._hosts = HostRows(db)
+        self._contents = ContentRows(db)
         self._updates = PendingUpdates(db)
         self._positions = PendingPositions(
             db, self._max_unmerged // 4, self._max_unmerged // 2
