@@ -205,11 +205,12 @@ class Response(Struct, frozen=True, dict=True):
 
     def values(self, name: str) -> list[str]:
         """All values of the header `name`, in order."""
-        return (
-            [v for n, v in self.headers if n == name]
-            if name in self.__dict__["first"]
-            else []
-        )
+        first: dict[str, str] = self.__dict__["first"]
+        if name not in first:
+            return []
+        if len(first) == len(self.headers):  # most often: no name is there twice
+            return [first[name]]
+        return [v for n, v in self.headers if n == name]
 
     def __post_init__(self) -> None:
         # A dozen headers are looked up in each response; most are not there.

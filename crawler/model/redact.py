@@ -8,12 +8,14 @@ by reference (`env:`, `file:`) is secret too, whatever its name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from operator import itemgetter
 
 REDACTED = "•••"
 _MAX_VALUE = 2000
 """Characters of a header's value that are shown."""
 
+_VALUE_OF = itemgetter(1)
 _WORDS = frozenset({
     "apikey", "auth", "authentication", "authorization", "authtoken", "cookie",
     "cookie2", "credential", "credentials", "jwt", "passwd", "password", "secret",
@@ -76,13 +78,15 @@ def without_userinfo(header: str, value: str) -> str:
 
 
 def headers_without_userinfo(
-    headers: Iterable[tuple[str, str]],
+    headers: Collection[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
     """The headers of a response without users and passwords of URLs, cookies as sent.
 
     No password of a redirect can so reach a log, a record, a message or a plug-in. The
     redirect is followed without it in any case.
     """
+    if "@" not in "".join(map(_VALUE_OF, headers)):  # most often
+        return tuple(headers)
     return tuple(
         [
             (header[0], without_userinfo(*header))

@@ -160,7 +160,12 @@ class ResponseReader:
 
     def values(self, name: str) -> list[str]:
         """All values of the header `name` (lower case), once the head is complete."""
-        return [v for n, v in self.headers if n == name] if name in self._names else []
+        names = self._names
+        if name not in names:
+            return []
+        if len(names) == len(self.headers):  # most often: no name is there twice
+            return [names[name]]
+        return [v for n, v in self.headers if n == name]
 
     def take(self) -> list[bytes]:
         """Return the body pieces that were received since the last call."""
