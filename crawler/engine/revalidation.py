@@ -320,7 +320,7 @@ class Revalidation:
         A 304 is of no use where the file is gone or cut, or was not kept, or where
         fields depend on other settings and no body was saved to extract them from.
         """
-        cached = cached_fields(lease)
+        cached = None if lease.stored is None else cached_fields(lease)
         if cached is None:
             return None
         if cached.path is not None:

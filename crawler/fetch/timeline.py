@@ -48,7 +48,7 @@ class RequestTimeline:
     def timings(self, now: float) -> Timings:
         """The phases of a request that has ended."""
         return Timings(
-            _ms(self.started, now) or 0,
+            round((now - self.started) * 1000),
             self.dns_ms,
             self.connect_ms,
             self.tls_ms,

@@ -199,7 +199,7 @@ class ActiveHosts:
         if self._crowded and not self.politeness.due(now):
             self._make_room(now)
         if not self._stale and (
-            self._crowded or min(self._store_due, self._parked_due) > now
+            self._crowded or (self._store_due > now and self._parked_due > now)
         ):
             return
         self._stale = self._crowded = False

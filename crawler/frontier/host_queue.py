@@ -56,8 +56,12 @@ class HostQueue:
         It does if all queues are empty here, or if one is of which the store may
         have more.
         """
-        empty = [kind for kind, urls in self.at_hand.items() if not urls]
-        return len(empty) == len(self.at_hand) or not self.exhausted.issuperset(empty)
+        pages, images = self.at_hand["page"], self.at_hand["image"]
+        if pages and images:
+            return False
+        if not (pages or images):
+            return True
+        return ("page" if images else "image") not in self.exhausted
 
     def pop(self, now: float) -> Lease:
         """Take the next URL out."""

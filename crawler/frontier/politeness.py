@@ -245,7 +245,9 @@ class Politeness:
     def given_up(self, name: str) -> HostThrottle | None:
         """The throttle of a host that was given up; None if it was not."""
         throttle = self._hosts[name].throttle
-        return throttle if self._controller.given_up(throttle) else None
+        if not throttle.parkings or not self._controller.given_up(throttle):
+            return None
+        return throttle
 
     def pause(self, name: str) -> bool:
         """Pause the host until `resume`; False if it is paused already."""
@@ -319,13 +321,10 @@ class Politeness:
         Infinity if there is none.
         """
         first, first_class = inf, OVERFLOW
-        for slot_class in SLOT_CLASSES:
-            heap = self._heaps[slot_class]
-            if (
-                heap
-                and (due := self._head(heap)) < first
-                and self._slot_free(slot_class)
-            ):
+        for slot_class, heap in zip(SLOT_CLASSES, self._heaps, strict=True):
+            if not heap:  # most often
+                continue
+            if (due := self._head(heap)) < first and self._slot_free(slot_class):
                 first, first_class = due, slot_class
         return first, first_class
 

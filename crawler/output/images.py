@@ -198,23 +198,31 @@ def image_path(
 ) -> str:
     """The path of an image in the crawl's folder, by the user's template."""
     image_format = _label(image_format, 10) or "bin"
-    values = {
+    values: dict[str, str | int] = {
         "host": _label(host_key(url), _MAX_HOST) or "host",
         "stem": _harmless(_stem(url), _MAX_STEM) or "image",
         "sha256": sha256,
-        "format": image_format,
         "ext": EXTENSIONS.get(image_format, image_format),
+    }
+    if _fields(template) <= values.keys():  # most often
+        return f"{facts.folder}/{template.format(**values)}"
+    values |= {
+        "format": image_format,
         "width": min(facts.width, _MAX_SIDE),
         "height": min(facts.height, _MAX_SIDE),
         "index": min(facts.number, _MAX_SIDE),
+        "page_title": _harmless(facts.page_title, _MAX_STEM) or "untitled",
+        "path": _folders(url),
     }
-    if "{page_title" in template:
-        values["page_title"] = _harmless(facts.page_title, _MAX_STEM) or "untitled"
-    if "{path" not in template and "{data." not in template:  # most often
-        return f"{facts.folder}/{template.format(**values)}"
-    values["path"] = _folders(url)
     name = _Template().vformat(template, (), _WithData(values, facts.data))
     return "/".join(filter(None, (facts.folder, *name.split("/"))))
+
+
+@lru_cache(maxsize=8)
+def _fields(template: str) -> frozenset[str]:
+    """The names of the fields of a template."""
+    fields = (field for _, field, _, _ in Formatter().parse(template))
+    return frozenset(field for field in fields if field is not None)
 
 
 class _Template(Formatter):
@@ -253,9 +261,7 @@ def check_template(template: str) -> None:
     """Refuse a template that leaves the folder or may make names too long."""
     wrong = f"images.name: {template!r} is no template: "
     try:
-        fields = {
-            field for _, field, _, _ in Formatter().parse(template) if field is not None
-        }
+        fields = _fields(template)
         unknown = {one for one in fields - _FIELDS if not one.startswith(_DATA)}
         if unknown:
             known = ", ".join(f"{{{name}}}" for name in [*sorted(_FIELDS), "data.NAME"])
@@ -295,7 +301,10 @@ def _stem(url: str) -> str:
     """The last segment of the URL's path, decoded, without extension."""
     path = url.partition("://")[2].partition("?")[0].partition("/")[2]
     name = path.rstrip("/").rpartition("/")[2]
-    return _EXTENSION.sub("", unquote(name, errors="replace") if "%" in name else name)
+    if "%" in name:
+        name = unquote(name, errors="replace")
+    ending = _EXTENSION.search(name)
+    return name if ending is None else name[: ending.start()]
 
 
 @lru_cache(maxsize=256)
