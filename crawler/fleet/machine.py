@@ -29,10 +29,15 @@ from crawler.fleet.exchange_server import (
 )
 from crawler.fleet.held_leases import LeaseHistory, awake_clock
 from crawler.fleet.messages import Progress, decode_progress, encode
-from crawler.fleet.steering import newer_settings
+from crawler.fleet.steering import has_crawl, newer_settings
 from crawler.fleet.taken_leases import TakenLeases
-from crawler.fleet.two_owners import copy_went_on, state_elsewhere, two_owners
-from crawler.frontier.mail import Report
+from crawler.fleet.two_owners import (
+    SETTLING,
+    copy_went_on,
+    had_before,
+    state_elsewhere,
+    two_owners,
+)
 from crawler.model.config import Config
 from crawler.model.errors import StateError, Stop
 
@@ -102,6 +107,8 @@ class Machine:
         """Whether the time of this run was up before the end of the crawl."""
         self._is_away = False
         self._noted: set[str] = set()
+        self._is_taking = False
+        """Whether leases are taken again; a second one would not know its tokens."""
 
     @property
     def pages(self) -> int:
@@ -178,10 +185,7 @@ class Machine:
     def _is_settling(self, answers: Collection[Owner | None]) -> bool:
         """Whether the server said that it gives no shards yet."""
         if NO_OWNER in answers:
-            self._note_once(
-                "the exchange was restarted: it gives no shards for a minute, until "
-                "all machines have told what they have"
-            )
+            self._note_once(SETTLING)
         return NO_OWNER in answers
 
     def _has_taken_own(self, shard: int, begins: bool, is_held: bool) -> bool:
@@ -200,10 +204,7 @@ class Machine:
                 raise StateError(state_elsewhere(shard))
             if self._clock() >= deadline:
                 raise StateError(two_owners(shard, other.machine))
-            self._note_once(
-                f"{other.machine} had this folder before; its leases end within "
-                f"{self._lease_s:.0f} s"
-            )
+            self._note_once(had_before(other.machine, self._lease_s))
             hub.sleep(1.0)
         return True
 
@@ -233,8 +234,18 @@ class Machine:
         It also waits while the crawl is paused. No process may run these shards
         meanwhile.
         """
-        while self._crawl.is_paused and not is_stopped():
+        while (self._crawl.is_paused or self._is_taking) and not is_stopped():
             hub.sleep(HURRY_S)
+        if not is_stopped():
+            self._is_taking = True
+            try:
+                self._take_again(shards, is_stopped)
+            finally:
+                self._is_taking = False
+
+    def _take_again(
+        self, shards: Iterable[int], is_stopped: Callable[[], bool]
+    ) -> None:
         lapsed = self._awake() >= self.held_until
         if lapsed:
             self.lost.update(self.leases)
@@ -326,29 +337,22 @@ class Machine:
 
     def _tells_crawl(self) -> bool:
         """Tell the server the crawl again if it has lost its data."""
-        run_id = self._server.run_id()
-        if run_id is None:
-            homes = self._homes | dict.fromkeys(self.leases, self.owner.home)
-            if self._server.restore(self._crawl, homes):
-                self._note("the exchange has lost its data; it is told what it knew")
-            return True
-        if run_id != self._crawl.run_id:
-            raise StateError(
-                "the exchange has another crawl of this name by now; this one goes on "
-                "when it is back there"
-            )
-        return False
+        if has_crawl(self._server, self._crawl):
+            return False
+        homes = self._homes | dict.fromkeys(self.leases, self.owner.home)
+        if self._server.restore(self._crawl, homes):
+            self._note("the exchange has lost its data; it is told what it knew")
+        return True
 
     def _report(self) -> None:
-        self._server.report(
-            {
-                self.leases[shard]: encode(
-                    Progress(self._told(report), self.own.snapshots[shard])
-                )
-                for shard, report in self.own.reports.items()
-                if shard in self.leases
-            }
-        )
+        """Tell the others how shards stand; that one is idle can't be taken back."""
+        told: dict[Lease, bytes] = {}
+        for shard, one in self.own.reports.items():
+            if shard in self.leases:
+                report = replace(one, is_idle=one.is_idle and self.is_kept(shard))
+                progress = Progress(report, self.own.snapshots[shard])
+                told[self.leases[shard]] = encode(progress)
+        self._server.report(told)
 
     def _settle(self) -> None:
         """Get what the shards here need of the limits, by a lease that is held."""
@@ -367,11 +371,6 @@ class Machine:
         if self._allowances is None:
             return 0
         return self._allowances.pages_left(self._all.reports.values())
-
-    def _told(self, report: Report) -> Report:
-        """A report as other machines may have it: the end can't be taken back."""
-        is_idle = report.is_idle and self.is_kept(report.shard)
-        return replace(report, is_idle=is_idle)
 
     def _sees_end(self) -> bool:
         reports = self._server.reports()

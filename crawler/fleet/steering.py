@@ -10,16 +10,30 @@ from __future__ import annotations
 from typing import Protocol
 
 from crawler.fleet.exchange_server import SharedCrawl
+from crawler.model.errors import StateError
 
 
 class SettingsServer(Protocol):
     """The part of the server that knows the settings."""
+
+    def run_id(self) -> str | None: ...
 
     def revision(self) -> int: ...
 
     def crawl(self) -> SharedCrawl | None: ...
 
     def steer(self, crawl: SharedCrawl) -> bool: ...
+
+
+def has_crawl(server: SettingsServer, crawl: SharedCrawl) -> bool:
+    """Whether the server has the crawl. Raises StateError if it has another one."""
+    run_id = server.run_id()
+    if run_id not in (None, crawl.run_id):
+        raise StateError(
+            "the exchange has another crawl of this name by now; this one goes on "
+            "when it is back there"
+        )
+    return run_id is not None
 
 
 def newer_settings(server: SettingsServer, crawl: SharedCrawl) -> SharedCrawl | None:

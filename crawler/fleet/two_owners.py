@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+SETTLING = (
+    "the exchange was restarted: it gives no shards for a minute, until all machines "
+    "have told what they have"
+)
+
 
 def copy_went_on(shard: int) -> str:
     """Another machine has run the shard meanwhile."""
@@ -28,3 +33,8 @@ def two_owners(shard: int, machine: str) -> str:
         f"shard {shard} of the crawl is run by another machine, "
         f"{machine}, from a copy of this folder; stop one of the two"
     )
+
+
+def had_before(machine: str, lease_s: float) -> str:
+    """`machine` has had this folder, and may be off."""
+    return f"{machine} had this folder before; its leases end within {lease_s:.0f} s"

@@ -496,6 +496,8 @@ class World:
         """
         before = copy.deepcopy(self.server.data)
         self._leave(box)
+        if self.is_over:
+            return
         self.server.is_down = True
         hub.sleep(self.chance.uniform(0, 1.5 * LEASE_S))
         if self.chance.random() < 0.5:

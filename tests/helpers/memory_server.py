@@ -349,7 +349,7 @@ class MemoryHistory:
         self._held: dict[int, tuple[str, float]] = {}
 
     def tokens(self, shard: int) -> list[str]:
-        return self._tokens.get(shard, [])
+        return [*self._tokens.get(shard, ())]
 
     def add_tokens(self, tokens: Mapping[int, str]) -> None:
         for shard, token in tokens.items():

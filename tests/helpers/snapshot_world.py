@@ -10,9 +10,11 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import hub
 from crawler.fleet.exchange_server import ExchangeDown
@@ -25,17 +27,19 @@ from crawler.frontier.mail import Mark
 from crawler.frontier.sqlite.shard_copy import tell_all_senders
 from crawler.model.errors import StateError
 from crawler.output.objects.bucket import StorageError
+from hub.testing import simulated_network
 from tests.helpers.machine_world import (
-    PATIENCE_S,
+    FAULTS,
     SHARDS,
     Box,
     Process,
     World,
 )
-from tests.helpers.mail_world import Shard
+from tests.helpers.mail_world import Shard, url_of
 
 EVERY_S = 40.0
 AFTER_S = 90.0
+PATIENCE_S = 6_000.0
 
 
 class DatedShard(Shard):
@@ -248,6 +252,50 @@ class SnapshotWorld(World):
             found += shard.pages()
             shard.store.close()
         return found
+
+
+class Outcome(NamedTuple):
+    """What came of a crawl with faults."""
+
+    is_told: bool
+    """Whether a machine saw the end."""
+    lost: int
+    """URLs that have not ended."""
+    twice: int
+    """Ends of URLs beyond the first, and of URLs that are none."""
+    taken_over: int
+    """How often a shard went on from a snapshot."""
+    refused: list[str]
+    """Why machines stopped."""
+    faults: Counter[str]
+
+
+def crawled(
+    seed: int,
+    size: int,
+    faults: int,
+    *,
+    keeps: bool = True,
+    kinds: Sequence[str] = FAULTS,
+) -> Outcome:
+    """A crawl of a tree of `size` URLs, with faults by this seed."""
+    with (
+        TemporaryDirectory(dir="/dev/shm") as folder,
+        simulated_network(seed, start=1.8e9),
+    ):
+        world = SnapshotWorld(Path(folder), seed, size, keeps=keeps)
+        world.kinds = kinds
+        is_told = world.run(faults, PATIENCE_S if keeps else 600.0)
+        found = world.pages()
+        all_of_them = Counter(url_of(number) for number in range(size))
+        return Outcome(
+            is_told,
+            (all_of_them - found).total(),
+            (found - all_of_them).total(),
+            world.taken_over,
+            world.refused,
+            world.faults,
+        )
 
 
 def _opened(state: bytes) -> tuple[int, dict[int, Mark]]:

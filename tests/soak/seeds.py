@@ -1,12 +1,13 @@
-"""`python -m tests.soak.seeds mail|machines|control [FROM:TO [PAGES [FAULTS]]]`.
+"""`python -m tests.soak.seeds KIND [FROM:TO [PAGES [FAULTS]]]`.
 
 Crawls of 1,000 hosts in 16 shards in virtual time, with faults in every step, one for
 each seed, on all cores. `mail`: the shards alone, and a carrier that loses, repeats and
 reorders. `machines`: machines with leases, the server of an exchange, and the network
-to it. Each URL must end in one record, and the end be told, never early. Prints the
-seeds that fail, how many were run, and the faults; fails if a seed does. `control`: the
-same with faults of one kind for each seed, and without the protocol: the server is
-believed, and no lease is looked at; seeds that fail show which faults that costs.
+to it. `snapshots`: the same, where machines are lost for good, and others go on. Each
+URL must end in one record, and the end be told, never early. Prints the seeds that
+fail, how many were run, and the faults; fails if a seed does. `control`: as `machines`,
+with faults of one kind for each seed, and without the protocol: the server is believed,
+and no lease is looked at; seeds that fail show which faults that costs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.helpers import snapshot_world
 from tests.helpers.machine_world import FAULTS, SHARDS, crawled
 from tests.helpers.mail_world import World, url_of
 
@@ -50,6 +52,13 @@ def machines(seed: int, size: int, faults: int) -> Result:
     return "" if is_right else str(outcome[:5]), outcome.faults
 
 
+def snapshots(seed: int, size: int, faults: int) -> Result:
+    """Machines that are lost for good, and others go on from their snapshots."""
+    outcome = snapshot_world.crawled(seed, size, faults)
+    is_right = outcome[:3] == (True, 0, 0)
+    return "" if is_right else str(outcome[:5]), outcome.faults
+
+
 def control(seed: int, size: int, faults: int) -> Result:
     """The same where the server is believed, with faults of one kind."""
     kinds = FAULTS[seed % len(FAULTS) :][:1]
@@ -67,7 +76,12 @@ def _run(
         return seed, f"{type(error).__name__}: {error}", Counter()
 
 
-_CRAWLS = {"mail": (mail, 200), "machines": (machines, 30), "control": (control, 30)}
+_CRAWLS = {
+    "mail": (mail, 200),
+    "machines": (machines, 30),
+    "snapshots": (snapshots, 24),
+    "control": (control, 30),
+}
 """What each kind runs, and with how many faults."""
 
 

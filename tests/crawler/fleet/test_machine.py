@@ -195,6 +195,25 @@ def test_a_machine_that_slept_while_a_copy_went_on_is_of_no_use(world):
         machine.hold([0, 1], lambda: False)
 
 
+def test_processes_that_wait_for_leases_at_once_take_each_others(world):
+    """One that does not know the token which another has just drawn is not refused."""
+    machine = world.machine("one")
+    machine.take([], 9)
+    hub.sleep(LEASE_S)
+    take, delays = world.server.take, iter([0.1, 0.2, 0.3, 0.4, 0.01, 0.01, 0.01, 1])
+
+    def slow(*arguments, **named):
+        hub.sleep(next(delays, 0.01))
+        return take(*arguments, **named)
+
+    world.server.take = slow
+    waiting = [
+        hub.spawn(machine.hold, [shard], lambda: False) for shard in range(SHARDS)
+    ]
+    hub.joinall(waiting, raise_error=True)
+    assert machine.lost == set()
+
+
 def test_a_server_that_went_back_learns_of_a_copy_when_that_renews(world):
     """Else the machine that slept would take its shards when the copy is off."""
     machine, other = world.machine("one"), world.machine("one", "copy:/data")
