@@ -1,11 +1,14 @@
 """How much faster several processes crawl 100 hosts than one, and what shards cost.
 
     python -m tests.benchmarks.fleet                # 100 hosts, 10,000 pages of 7 kB
+    python -m tests.benchmarks.fleet --pages 30000  # the start counts for less
     python -m tests.benchmarks.fleet --processes 4 --rounds 5
     python -m tests.benchmarks.fleet --shards 8     # 8 shards on 2 processes
 
-With `--shards` the crawl of several processes is compared with one that has as many
-shards as processes, without it with a crawl of one process.
+A crawl of 10,000 pages takes two processes 2.7 s, of which 0.35 s of CPU time are the
+start of two further interpreters. With `--shards` the crawl of several processes is
+compared with one that has as many shards as processes, without it with a crawl of one
+process.
 
 The pages come from a server of its own process, which has made them before. On a
 machine with as many cores as processes it takes its share of them, and so bounds the
