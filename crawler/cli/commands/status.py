@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -222,7 +223,8 @@ def _as_text(
         yield f"  items    {status.items:,}"
     if status.left_out:
         cut = ", ".join(f"{what} {n:,}" for what, n in status.left_out.items())
-        yield f"  cut      {cut} (documents beyond a limit; left_out in their records)"
+        columns = "-t csv --columns url,left_out --where \"left_out != '[]'\""
+        yield f"  cut      {cut}: orbweb export {shlex.quote(folder)} {columns}"
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,18 @@ def test_records_and_status_say_it_also_after_a_304(
     crawl(settings)
     assert left_out(tmp_path) == EXPECTED
     assert run(["status", str(tmp_path)]) == 0
-    assert "  cut      links 2 (documents beyond a limit;" in capsys.readouterr().out
+    cut = next(one for one in capsys.readouterr().out.splitlines() if "  cut  " in one)
+    assert cut.startswith(f"  cut      links 2: orbweb export {tmp_path} ")
+    assert run(shlex.split(cut)[4:]) == 0
+    listed = capsys.readouterr().out.splitlines()[1:]
+    expected = ['/a,"[""links""]"', '/map.xml,"[""links""]"']
+    assert sorted("/" + one.split("/", 3)[3] for one in listed) == expected
     crawl(settings, "newer")
     again = [row for row in records(tmp_path) if row.get("from_cache")]
     assert [row["from_cache"] for row in again[-3:]] == ["not_modified"] * 3
     assert left_out(tmp_path) == EXPECTED
     assert run(["status", str(tmp_path)]) == 0
-    assert "  cut      links 2 (" in capsys.readouterr().out
+    assert "  cut      links 2: " in capsys.readouterr().out
 
 
 def test_pages_that_the_extraction_process_reads_say_the_same(
