@@ -309,6 +309,7 @@ class Machine:
         if (crawl := newer_settings(self._server, self._crawl)) is not None:
             self._crawl = crawl
             self.own.is_told = self.is_cut = False
+            self.own.died(self.leases)  # they may have more to do
             steered(crawl)
         self._homes = self._server.homes()
         self._settle()
@@ -350,7 +351,8 @@ class Machine:
         for shard, one in self.own.reports.items():
             if shard in self.leases:
                 report = replace(one, is_idle=one.is_idle and self.is_kept(shard))
-                progress = Progress(report, self.own.snapshots[shard])
+                snapshot = self.own.snapshots[shard]
+                progress = Progress(report, snapshot, self._crawl.revision)
                 told[self.leases[shard]] = encode(progress)
         self._server.report(told)
 
@@ -375,13 +377,15 @@ class Machine:
     def _sees_end(self) -> bool:
         reports = self._server.reports()
         self._all.died(set(range(self._crawl.layout.shards)).difference(reports))
-        for content in reports.values():
-            progress = decode_progress(content)
-            self._all.heard(progress.report, progress.snapshot)
+        told = {shard: decode_progress(one) for shard, one in reports.items()}
+        for one in told.values():
+            self._all.heard(one.report, one.snapshot)
         if self._server.is_over():
             return True
         own, every = self.own.reports.values(), self._all.reports.values()
         has_bytes = self._allowances is None or self._allowances.share_bytes(own, every)
+        revision = self._crawl.revision
+        self._all.died(shard for shard in told if told[shard].revision < revision)
         if has_bytes and not self._all.is_there():
             return False
         self._server.set_over()

@@ -79,6 +79,8 @@ class Progress(Struct, frozen=True, tag=True):
 
     report: Report
     snapshot: Snapshot
+    revision: int = 0
+    """That of the crawl when a machine told it: in a later one there may be work."""
 
 
 class Notice(Struct, frozen=True, tag=True):

@@ -372,6 +372,41 @@ def test_each_machine_sees_the_end(world):
     assert one.own.is_there()
 
 
+def idle(world: World, *names: str) -> list[Machine]:
+    """Machines that have a shard each, without work."""
+    machines = [world.machine(name) for name in names]
+    for machine in machines:
+        (shard,) = machine.take([], 1)
+        machine.own.heard(report(shard), Snapshot(1.0))
+        world.run(machine, 2)
+    return machines
+
+
+def test_the_end_needs_all_shards_after_other_settings(world):
+    """A machine that is off may have the shard of a new seed."""
+    machines = idle(world, "one", "two", "three", "four")
+    assert world.ends == ["end"], "the last one sees it"
+    world.server.steer(replace(CRAWL, revision=1))
+    world.run(machines[0], 2)
+    machines[0].own.heard(report(0), Snapshot(1.0))
+    world.run(machines[0], 20)
+    assert world.ends == ["end"]
+    assert not world.server.is_over()
+
+
+def test_what_shards_told_before_the_server_went_back_is_no_end(world):
+    """They have got more to do since then."""
+    one, *_ = idle(world, "one", "two", "three", "four")
+    saved = copy.deepcopy(world.server.data)
+    world.server.steer(replace(CRAWL, revision=1))
+    world.run(one, 2)
+    one.own.heard(report(0), Snapshot(1.0))
+    world.server.set_back(saved)
+    world.run(one, 20)
+    assert world.ends == ["end"]
+    assert not world.server.is_over()
+
+
 def test_a_machine_that_is_told_of_the_end_knows_the_pages_of_all(world):
     """Else the one whose hosts have no page would say that the seeds led to none."""
     one, two = world.machine("one"), world.machine("two")
