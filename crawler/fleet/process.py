@@ -34,6 +34,8 @@ class Process:
         self._popen = started.popen
         self.shards = set(settings.shards)
         """Those that have not ended."""
+        self.is_outdated = False
+        """Whether it was told to begin anew: it may have work that it does not know."""
         self.tell(settings)
 
     def tell(self, message: ToWorker | WorkerSettings) -> None:

@@ -289,6 +289,8 @@ class Supervisor:
         self._config = self._part.take_settings(crawl)
         self._part.machine.take_limits(self._config)
         self._is_over = False
+        for process in self._processes:
+            process.is_outdated = True
         self._tell(Restart())
 
     def _finish(self) -> None:
@@ -349,7 +351,7 @@ class Supervisor:
         match message:
             case Opened():
                 self._listener.opened(message)
-            case Progress(report, snapshot):
+            case Progress(report, snapshot) if not process.is_outdated:
                 self._end.heard(report, snapshot)
             case Notice(text, is_warning):
                 self._listener.notice(text, is_warning=is_warning)
