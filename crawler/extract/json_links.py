@@ -9,6 +9,7 @@ WordPress, is read as HTML.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import msgspec
 
@@ -44,7 +45,7 @@ def read_json_links(body: Body) -> File:
     except (msgspec.DecodeError, RecursionError):
         return read_other(body)
     found = LinkCollector(Base(body.url), body.max_links)
-    for key, value in strings_of(document):
+    for key, value in strings_of(document, partial(found.leave_out, "markup")):
         _add(found, body, key.lower(), value.strip())
     return File(
         body.media_type, body.charset, found.links, found.images,

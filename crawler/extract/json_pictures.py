@@ -11,7 +11,7 @@ it can't be decoded, the strings in it are read instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -93,10 +93,13 @@ def _strings(text: str) -> Iterator[tuple[str, str]]:
         yield from strings_of(document)
 
 
-def strings_of(document: Any) -> Iterator[tuple[str, str]]:
+def strings_of(
+    document: Any, cut: Callable[[], None] = lambda: None
+) -> Iterator[tuple[str, str]]:
     """The strings of a JSON value with their keys, in document order.
 
-    Those of a list have its key. At most MAX_VALUES are looked at.
+    Those of a list have its key. At most MAX_VALUES are looked at; where there are
+    more, `cut` is called.
     """
     values: list[tuple[str, Any]] = [("", document)]
     for _ in range(MAX_VALUES):
@@ -109,6 +112,8 @@ def strings_of(document: Any) -> Iterator[tuple[str, str]]:
             values.extend(reversed(value.items()))
         elif isinstance(value, list):
             values.extend((key, item) for item in reversed(value))
+    if values:
+        cut()
 
 
 def _quoted(text: str) -> Iterator[tuple[str, str]]:

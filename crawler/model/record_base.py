@@ -178,7 +178,8 @@ class BodyRecord(FetchRecord, kw_only=True):
     links: links or images beyond `limits.max_links`, style sheets beyond 50, or URLs
     longer than 8 MiB together. markup: what stands behind the first 16 MiB of a
     document, behind 4 MiB of a style sheet, 1 MiB of a script or 2 MiB of a page's
-    scripts and styles, or behind 400,000 elements of a sitemap. items and values: more
+    scripts and styles, behind 400,000 elements of a sitemap or a feed, or 256 of them
+    inside of one another, and behind 100,000 values of JSON. items and values: more
     than 10,000. urls: those of a plug-in beyond `limits.max_links`.
     """
     links: tuple[Link, ...] | None = None

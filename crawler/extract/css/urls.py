@@ -74,8 +74,8 @@ _REFERENCES_NAMES = """
 """
 _REFERENCES = frozenset(_REFERENCES_NAMES.split())
 _MAX_CACHED = 8192
-MAX_URLS = 10_000
-"""URLs of one style sheet; the rest is ignored."""
+_MAX_SPANS = 10_000
+"""URLs of one function, such as `image-set()`; the rest is read as if outside."""
 
 
 class CssUrl(NamedTuple):
@@ -101,14 +101,10 @@ def css_urls(css: str) -> Iterator[CssUrl]:
     """
     if not any(mark in css for mark in _MARKS):
         return
-    count = 0
     for start, end, name in css_spans(css):
         url = unescape(css[start:end]).strip()
         if url and url[0] != "#" and url[:5].lower() != "data:":
             yield CssUrl(url, name)
-            count += 1
-            if count >= MAX_URLS:
-                return
 
 
 def css_urls_of(css: str) -> Iterable[CssUrl]:
@@ -189,7 +185,7 @@ def _image_set(css: str, start: int) -> tuple[list[tuple[int, int]], int]:
             depth += 1
         else:
             depth -= 1
-        if depth == 0 or len(spans) >= MAX_URLS:
+        if depth == 0 or len(spans) >= _MAX_SPANS:
             return spans, token.end()
     return spans, len(css)
 

@@ -92,10 +92,11 @@ class Subject:
         for script in self.node.iter("script"):
             kind = (script.get("type") or "").partition(";")[0].strip().lower()
             if kind == "application/ld+json":
-                found += islice(
-                    _objects(_json_ld(script.text or "")), _MAX_NODES - len(found)
-                )
-        return found
+                objects = _objects(_json_ld(script.text or ""))
+                found += islice(objects, _MAX_NODES + 1 - len(found))
+        if len(found) > _MAX_NODES:
+            self.left_out.add("values")
+        return found[:_MAX_NODES]
 
 
 def _json_ld(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 from crawler.extract.body import Body
@@ -33,13 +34,13 @@ def read_listing(
     The name is empty if the document is no XML.
     """
     max_elements = min(_ELEMENTS_PER_LINK * max_links, MAX_ELEMENTS)
-    found: Iterator[Element] = elements(parts, charset, max_elements)
+    links = LinkCollector(Base(url), max_links)
+    cut = partial(links.leave_out, "markup")
+    found: Iterator[Element] = elements(parts, charset, max_elements, cut)
     root = next(found, None)
     if root is None or root.name not in _READERS_BY_ROOT:
         return root.name if root else ""
-    links = LinkCollector(Base(url), max_links)
-    counted = _counted(found, max_elements, links)
-    _READERS_BY_ROOT[root.name](chain((root,), counted), links)
+    _READERS_BY_ROOT[root.name](chain((root,), found), links)
     return File(
         media_type, charset, links.links, links.images, alternates=links.alternates,
         left_out=links.left_out,
@@ -51,15 +52,3 @@ def read_text_listing(texts: Iterable[str], body: Body) -> File:
     links = LinkCollector(Base(body.url), body.max_links)
     sitemap.read_text_sitemap(texts, links)
     return File(body.media_type, body.charset, links.links, left_out=links.left_out)
-
-
-def _counted(
-    found: Iterator[Element], limit: int, links: LinkCollector
-) -> Iterator[Element]:
-    """The elements; where they end at the limit, that is noted."""
-    number = 0
-    for one in found:
-        number += 1
-        yield one
-    if number > limit:
-        links.leave_out("markup")

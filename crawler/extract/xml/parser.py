@@ -8,7 +8,7 @@ beginning is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -50,12 +50,14 @@ def elements(
     parts: Iterable[bytes],
     charset: str | None = None,
     max_elements: int = MAX_ELEMENTS,
+    cut: Callable[[], None] = lambda: None,
 ) -> Iterator[Element]:
     """The root when it begins, then each element when it ends, at last the root again.
 
-    It ends early after `max_elements`, or a few more, and where entities grow without
-    measure. An element that the end of the document leaves open is not among them.
-    `charset` is that of the Content-Type, which overrides the XML declaration.
+    It ends early after `max_elements`, or a few more, where elements are nested too
+    deep, and where entities grow without measure; then `cut` is called. An element that
+    the end of the document leaves open is not among them. `charset` is that of the
+    Content-Type, which overrides the XML declaration.
     """
     opened = _OpenElements()
     scanner = Scanner(opened)
@@ -65,10 +67,11 @@ def elements(
             yield from opened.take()
             too_deep = opened.too_deep > _MAX_DEPTH
             if opened.ended > max_elements or too_deep or scanner.lost:
+                cut()
                 return
         scanner.close()
     except EntityGrowth:
-        pass  # an attack; what came before stands
+        cut()  # an attack; what came before stands
     yield from opened.take()
 
 

@@ -140,7 +140,31 @@ def test_elements_of_a_sitemap_beyond_the_limit(monkeypatch):
     monkeypatch.setattr(listing, "_ELEMENTS_PER_LINK", 2)
     nothing = "<url><priority>1</priority></url>"
     assert left_out(SITEMAP % (nothing * 4), "text/xml") == ()
-    assert left_out(SITEMAP % (nothing * 9), "text/xml") == ("markup",)
+    assert left_out(SITEMAP % (nothing * 5000), "text/xml") == ("markup",)
+
+
+DEEP = "<sitemap>" * 300 + "</sitemap>" * 300
+GROWN = "<url><loc>&a;</loc></url>"
+GROWING = '<!DOCTYPE urlset [<!ENTITY a "%s">]>' % ("x" * 60_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        (SITEMAP % DEEP, "text/xml", ("markup",)),
+        (SITEMAP % DEEP[: 9 * 200], "text/xml", ()),
+        (GROWING + SITEMAP % (GROWN * 40), "text/xml", ("markup",)),
+        (GROWING + SITEMAP % (GROWN * 2), "text/xml", ()),
+    ],
+)  # fmt: skip
+def test_what_an_attack_hides(text, kind, expected):
+    assert left_out(text, kind) == expected
+
+
+def test_values_of_json_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr("crawler.extract.json_pictures.MAX_VALUES", 4)
+    assert left_out('["a", "b", "c"]', "application/json") == ()
+    assert left_out('["a", "b", "c", "d"]', "application/json") == ("markup",)
 
 
 def test_the_limits_are_those_of_the_schema():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.extract.fields import fields, rule
+from crawler.extract.fields import fields, rule, subject
 from crawler.extract.fields.fields import Fields
 from crawler.model.documents import Page
 from crawler.plugins import child
@@ -70,6 +70,21 @@ def test_values_that_a_pipe_makes_count() -> None:
     pipe = "css:p | split(' ')"
     assert found(1, many(pipe)).left_out == ()
     assert found(2, many(pipe)).left_out == ("values",)
+
+
+def test_objects_of_json_ld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_MAX_NODES", LIMIT)
+    for number, expected in ((LIMIT, ()), (LIMIT + 1, ("values",))):
+        script = b'<script type="application/ld+json">%s</script>' % (
+            b"[" + b", ".join([b'{"@type": "A", "n": 1}'] * number) + b"]"
+        )
+        page = Page("text/html", "utf-8")
+        document = PluginDocument("http://h/", 200, (), script, page)
+        taken = child.apply(
+            [check("Fields", many("jsonld:A.n"), None)], document, LIMIT, "http://h/"
+        )
+        assert taken.left_out == expected
+        assert taken.data == {"all": ["1"] * LIMIT}
 
 
 def test_items_of_several_plug_ins_count_together() -> None:
