@@ -114,7 +114,8 @@ class Fleet(Struct, frozen=True):
         if command := self.work_command(folder):
             raise UsageError(
                 f"{folder} has a part of a crawl that several machines run, so that "
-                f"only `{command}` goes on with it"
+                f"only `{command}` goes on with it, and only `orbweb crawl URL "
+                f"--exchange {self.exchange} --shards N --fresh` crawls it again"
             )
 
     def shard(self, number: int) -> Shard:

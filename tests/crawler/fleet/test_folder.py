@@ -277,7 +277,9 @@ def test_the_part_of_a_machine_is_refused_with_what_goes_on_with_it(tmp_path):
     with closing(FleetFile(tmp_path)) as file:
         file.set_fleet(Fleet(RUN_ID, "", Layout(3), 1, "valkey://cache/news"))
     config = Config(seeds=("https://example.com/",), dir=str(tmp_path))
-    with pytest.raises(UsageError, match=r"only `orbweb work .* valkey://cache/news`"):
+    again = r"only `orbweb crawl URL --exchange valkey://cache/news --shards N --fresh`"
+    both = rf"only `orbweb work .* valkey://cache/news` .*{again}"
+    with pytest.raises(UsageError, match=both):
         open_crawl(config, mode="new")
 
 
