@@ -290,7 +290,7 @@ class _Part:
     def _refuse_without(self, taken: list[int]) -> None:
         """Raise StateError for what can't be run without snapshots."""
         if not taken:
-            raise StateError(none_left(self._crawl.layout.shards))
+            raise StateError(_NONE_LEFT)
         known = self._server.snapshots()
         for shard in taken:
             if known.get(shard) and not has_state(self._config.dir, shard):
@@ -377,15 +377,13 @@ def _refuse_new(
     parts = [shard_config(config, shard, shards) for shard in range(shards)]
     refuse_folder(config, parts, "new")
     if len(server.homes()) == shards and not may_wait:
-        raise StateError(none_left(shards))
+        raise StateError(_NONE_LEFT)
 
 
-def none_left(shards: int) -> str:
-    """What is said to a machine that gets no shard."""
-    return (
-        "there is no shard left for this machine: the state of each is in another "
-        "folder, on a machine that runs it or has run it"
-    )
+_NONE_LEFT = (
+    "there is no shard left for this machine: the state of each is in another folder, "
+    "on a machine that runs it or has run it"
+)
 
 
 def _begun(folder: str, shards: int) -> list[int]:

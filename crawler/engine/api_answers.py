@@ -12,7 +12,14 @@ from msgspec.structs import replace
 
 from crawler.engine.candidates import CandidateBuilder, ImageData
 from crawler.model.crawl import Discovered, Lease
-from crawler.model.documents import File, ImageLink, Link, Listing
+from crawler.model.documents import (
+    File,
+    ImageLink,
+    LeftOut,
+    Link,
+    Listing,
+    left_out_of,
+)
 from crawler.model.url import join
 from crawler.policy.check import Candidate
 from crawler.policy.url_chains import api_answers
@@ -65,11 +72,13 @@ def _with_listing(
         page = join(url, link.url)
         if page is not None and page != url:
             links.setdefault(page, replace(link, url=page))
-    left_out = {*file.left_out}
-    if max(len(listing.images), len(listing.links)) > max_links:
-        left_out.add("links")
+    is_cut = max(len(listing.images), len(listing.links)) > max_links
+    cut: tuple[LeftOut, ...] = ("links",) if is_cut else ()
     listed = replace(
-        file, links=tuple(links.values()), images=tuple(images.values()), styles=(),
-        left_out=tuple(sorted(left_out)),
-    )  # fmt: skip
+        file,
+        links=tuple(links.values()),
+        images=tuple(images.values()),
+        styles=(),
+        left_out=left_out_of(file.left_out, cut),
+    )
     return listed, data

@@ -28,7 +28,14 @@ from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.sandbox.messages import Answer
 from crawler.engine.sandbox.pool import ExtractionPool, result_of
 from crawler.engine.sandbox.process import PendingOrder, WorkerLimits
-from crawler.model.documents import Enriched, Link, Listing, Page
+from crawler.model.documents import (
+    Enriched,
+    LeftOut,
+    Link,
+    Listing,
+    Page,
+    left_out_of,
+)
 from crawler.model.errors import BodyFailure, ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.policy_config import RobotsConfig
@@ -155,17 +162,19 @@ class DocumentPlugins:
         """The page with the URLs of plug-ins, and with what they have left out."""
         if not (findings.urls or findings.left_out):
             return page
-        left_out = {*page.left_out, *findings.left_out}
         # The process is not trusted to keep the limit.
         few = findings.urls[: self._max_links]
         joined = [url for text in few if (url := join(base, text)) is not None]
         known = {link.url for link in page.links}
         further = [url for url in dict.fromkeys(joined) if url not in known]
         links = (*page.links, *[Link(url, "plugin") for url in further])
-        if max(len(findings.urls), len(links)) > self._max_links:
-            left_out.add("urls")
-        links = links[: self._max_links]
-        return replace(page, links=links, left_out=tuple(sorted(left_out)))
+        is_cut = max(len(findings.urls), len(links)) > self._max_links
+        cut: tuple[LeftOut, ...] = ("urls",) if is_cut else ()
+        return replace(
+            page,
+            links=links[: self._max_links],
+            left_out=left_out_of(page.left_out, findings.left_out, cut),
+        )
 
     def close(self) -> None:
         """End the processes."""

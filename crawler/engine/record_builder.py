@@ -25,6 +25,7 @@ from crawler.model.documents import (
     Page,
     PageText,
     Photo,
+    left_out_of,
 )
 from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import BodySink, Hop, Response
@@ -126,7 +127,7 @@ def file_record(
         declared_bytes=announced_size(response) if unread else None,
         links_count=len(file.links),
         images_count=len(file.images),
-        left_out=tuple(sorted({*file.left_out, *enriched.left_out})),
+        left_out=left_out_of(file.left_out, enriched.left_out),
         data=enriched.data,
         links=file.links if "links" in include else None,
         images=file.images if "images" in include else None,

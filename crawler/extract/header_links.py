@@ -23,8 +23,10 @@ from crawler.model.documents import (
     Document,
     Image,
     ImageLink,
+    LeftOut,
     Link,
     Page,
+    left_out_of,
 )
 from crawler.model.http import Response
 from crawler.model.regex import compiled
@@ -56,16 +58,15 @@ def with_header_links(
     links = _joined(named.links, document.links)
     images = _joined(named.images, document.images)
     styles = _joined(named.styles, document.styles)
-    left_out = {*document.left_out, *named.left_out}
-    if max(map(len, (elements, links, images, styles))) > max_links:
-        left_out.add("links")
-        links, images, styles = (
-            links[:max_links], images[:max_links], styles[:max_links],
-        )  # fmt: skip
+    is_cut = max(map(len, (elements, links, images, styles))) > max_links
+    cut: tuple[LeftOut, ...] = ("links",) if is_cut else ()
     document = replace(
-        document, links=links, images=images, styles=styles,
-        left_out=tuple(sorted(left_out)),
-    )  # fmt: skip
+        document,
+        links=links[:max_links],
+        images=images[:max_links],
+        styles=styles[:max_links],
+        left_out=left_out_of(document.left_out, named.left_out, cut),
+    )
     if isinstance(document, Page):
         declared = _declared(document.declared, named.declared)
         document = replace(document, declared=declared)

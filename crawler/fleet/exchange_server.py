@@ -224,10 +224,6 @@ class LeaseServer(Protocol):
         """The folders that have the states of shards, by shard."""
         ...
 
-    def tokens(self) -> dict[int, str]:
-        """The token of the last lease of each shard that was taken."""
-        ...
-
     def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
         """Tell which lease of each shard was the last one, and hear what is known.
 

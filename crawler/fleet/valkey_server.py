@@ -201,11 +201,6 @@ class ValkeyServer:
             found = self._client.hgetall(self._key("homes"))
         return {int(shard): home.decode() for shard, home in found.items()}
 
-    def tokens(self) -> dict[int, str]:
-        with self._asking():
-            found = self._client.hgetall(self._key("tokens"))
-        return {int(shard): token.decode() for shard, token in found.items()}
-
     def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
         keys = [*map(self._key, ("crawl", "tokens", "homes"))]
         with self._asking():

@@ -10,6 +10,7 @@ are columns, and a change of them is a change of the schema.
 # Annotations are values here: `schema_export` reads those of the items.
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -46,6 +47,11 @@ CanonicalSource = Literal["link", "http", "og"]
 
 LeftOut = Literal["links", "markup", "items", "values", "urls"]
 """What a limit has left out of a document (`BodyRecord.left_out` says which limits)."""
+
+
+def left_out_of(*found: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """What was left out in any of these, each once and in one order."""
+    return tuple(sorted(set(chain(*found))))
 
 
 class Link(Struct, frozen=True, gc=False):

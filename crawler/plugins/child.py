@@ -16,7 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import LeftOut, Listing, PageText, is_json
+from crawler.model.documents import (
+    LeftOut,
+    Listing,
+    PageText,
+    is_json,
+    left_out_of,
+)
 from crawler.model.errors import ExtractFailure, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
@@ -141,7 +147,7 @@ def _apply(
 
 def _without(found: Findings, *kinds: LeftOut) -> Findings:
     """The findings, which say that a limit has left these out."""
-    return replace(found, left_out=tuple(sorted({*found.left_out, *kinds})))
+    return replace(found, left_out=left_out_of(found.left_out, kinds))
 
 
 def _data_of(value: Any) -> dict[str, Any]:

@@ -173,10 +173,6 @@ class MemoryServer:
         self._begin_call()
         return dict(self.data.homes)
 
-    def tokens(self) -> dict[int, str]:
-        self._begin_call()
-        return dict(self.data.tokens)
-
     def tell_last(self, leases: Mapping[int, LastLease]) -> dict[int, LastLease]:
         self._begin_call()
         data = self.data

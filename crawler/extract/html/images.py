@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from crawler.extract.html.srcset import parse_srcset
-from crawler.model.documents import ImageLink, LeftOut, LinkKind, Picture
+from crawler.model.documents import (
+    ImageLink,
+    LeftOut,
+    LinkKind,
+    Picture,
+    left_out_of,
+)
 from crawler.model.regex import compiled
 from crawler.model.url import Base
 
@@ -67,12 +73,13 @@ class ImageCollector:
     Also the style sheets, in which there may be more.
 
     It takes `max_images` at most; a caller that adds many at once checks `full`.
-    What a limit has left out is in `left_out`.
     """
 
     def __init__(self, max_images: int) -> None:
         self._max_images = max_images
-        self.left_out: set[LeftOut] = set()
+        self._left_out: set[LeftOut] = set()
+        self.full = False
+        """Whether an image was refused because there are too many."""
         self.styles: dict[str, LinkKind] = {}
         self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
@@ -84,10 +91,14 @@ class ImageCollector:
         self._sources: Offer | None = None
         """What the `<source>` elements before an `<img>` offer."""
 
+    def leave_out(self, kind: LeftOut) -> None:
+        """Note that there was more on the page than is here."""
+        self._left_out.add(kind)
+
     @property
-    def full(self) -> bool:
-        """Whether an image was refused because there are too many."""
-        return "links" in self.left_out
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What a limit has left out."""
+        return left_out_of(self._left_out)
 
     def add(
         self,
@@ -100,7 +111,8 @@ class ImageCollector:
         if not src or src[:5].lower() == "data:" or src[0] == "#":
             return
         if len(self.found) >= self._max_images and src not in self.found:
-            self.left_out.add("links")
+            self.full = True
+            self.leave_out("links")
             return
         new = (kind, alt, width, height)
         if self.found.setdefault(src, new)[0] == "icon":  # a page may show it, too
@@ -257,7 +269,7 @@ class ImageCollector:
         """Whether so many more are within the limit, against which they count."""
         self._characters_left -= characters
         if self._characters_left < 0:
-            self.left_out.add("markup")
+            self.leave_out("markup")
         return self._characters_left >= 0
 
     def add_style_sheet(self, href: str, kind: LinkKind) -> None:
@@ -267,7 +279,7 @@ class ImageCollector:
         if len(self.styles) < MAX_STYLES:
             self.styles.setdefault(href.strip(), kind)
         elif href.strip() not in self.styles:
-            self.left_out.add("links")
+            self.leave_out("links")
 
     def add_json(self, text: str) -> None:
         """Add the images that the JSON, or the source, of a script names."""
@@ -342,7 +354,7 @@ class ImageCollector:
             if url is not None and url not in images:
                 max_characters -= len(url)
                 if max_characters < 0:
-                    self.left_out.add("links")
+                    self.leave_out("links")
                     break
                 images[url] = ImageLink(
                     url, kind, alt and " ".join(alt[:1000].split()), width, height

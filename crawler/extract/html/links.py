@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.model.documents import (
@@ -12,8 +13,11 @@ from crawler.model.documents import (
     Link,
     LinkKind,
     Page,
+    left_out_of,
 )
 from crawler.model.url import Base
+
+T = TypeVar("T", Link, ImageLink)
 
 
 class LinkCollector:
@@ -38,33 +42,21 @@ class LinkCollector:
         """Collect the page at `href`, which is as written; ignored if no URL."""
         url = self._base.join(href) if href and not self.full else None
         if url is not None:
-            self._add_link(Link(url, kind, hreflang=hreflang))
+            self.full = not self._takes(Link(url, kind, hreflang=hreflang), self._links)
 
-    def _add_link(self, link: Link) -> None:
-        if link.url not in self._links:
-            if self._has_room(link.url, len(self._links)):
-                self._links[link.url] = link
-            else:
-                self.full = True
+    def _takes(self, one: T, found: dict[str, T]) -> bool:
+        """Add what is new to those of its kind; whether the limits allow that."""
+        if one.url not in found:
+            if len(found) >= self._max_links or len(one.url) > self._characters_left:
+                self.leave_out("links")
+                return False
+            self._characters_left -= len(one.url)
+            found[one.url] = one
+        return True
 
-    def _add_image(self, image: ImageLink) -> None:
-        if image.url not in self._images:
-            if self._has_room(image.url, len(self._images)):
-                self._images[image.url] = image
-            else:
-                self._has_all_images = False
-
-    def _has_room(self, url: str, number: int) -> bool:
-        """Whether `url` is within the limits, beside `number` others of its kind."""
-        if number < self._max_links and self._characters_left >= len(url):
-            self._characters_left -= len(url)
-            return True
-        self.leave_out("links")
-        return False
-
-    def leave_out(self, *kinds: LeftOut) -> None:
+    def leave_out(self, kind: LeftOut) -> None:
         """Note that there was more in the document than is here."""
-        self._left_out.update(kinds)
+        self._left_out.add(kind)
 
     def add_translations(self, href: str, others: Iterable[tuple[str, str]]) -> None:
         """Collect what the page at `href` is in other languages, as `File` has it.
@@ -90,15 +82,16 @@ class LinkCollector:
         """Collect the image at `href`, which is as written; ignored if no URL."""
         url = self._base.join(href) if href and self._has_all_images else None
         if url is not None:
-            self._add_image(ImageLink(url, kind))
+            self._has_all_images = self._takes(ImageLink(url, kind), self._images)
 
     def add_all(self, document: Page) -> None:
         """Collect the links and images of a document that is a part of this one."""
         for link in document.links:
-            self._add_link(link)
+            self.full = not self._takes(link, self._links) or self.full
         for image in document.images:
-            self._add_image(image)
-        self.leave_out(*document.left_out)
+            has_room = self._takes(image, self._images)
+            self._has_all_images = has_room and self._has_all_images
+        self._left_out.update(document.left_out)
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -115,4 +108,4 @@ class LinkCollector:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What a limit has left out."""
-        return tuple(sorted(self._left_out))
+        return left_out_of(self._left_out)

@@ -142,8 +142,8 @@ class _Document:
                         self.property(values, end)
                     images.any_element(name, values)
             if len(links) + len(found) > self.max_links:
-                images.left_out.add("links")
-                last: dict[str, Any] = found if name in ELEMENTS else links or found
+                images.leave_out("links")
+                last: dict[str, Any] = found if name in ELEMENTS else links
                 while len(links) + len(found) > self.max_links:
                     last.popitem()
                 return
@@ -284,7 +284,7 @@ class _Document:
         kind = kind_of_script(written, self.text, start, end)
         if kind is not None:
             if end - start > MAX_SCRIPT:
-                self.images.left_out.add("markup")
+                self.images.leave_out("markup")
             text = self.decode(self.text[start : min(end, start + MAX_SCRIPT)])
             if kind == "json_ld":
                 self.images.add_json_ld(text, self.facts.add_json_ld(text))
@@ -324,7 +324,7 @@ class _Document:
             lang=self.lang or None,
             robots_meta=", ".join(filter(None, self.robots)) or None,
             declared=NOTHING if self._facts is None else self._facts.declared(base),
-            left_out=tuple(sorted(self.images.left_out)),
+            left_out=self.images.left_out,
         )
 
     def _add_behind_thumbnails(self, base: Base, images: dict[str, ImageLink]) -> None:
@@ -361,7 +361,7 @@ class _Document:
                 continue
             characters_left -= len(url)
             if characters_left < 0:
-                self.images.left_out.add("links")
+                self.images.leave_out("links")
                 break
             if rel is None:
                 links[url] = Link(url, kind, text or None)

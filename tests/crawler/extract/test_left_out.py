@@ -11,24 +11,28 @@ from crawler.extract.css import reader as css
 from crawler.extract.extractor import extract
 from crawler.extract.html import declarations, images, reader
 from crawler.extract.xml import listing
-from crawler.model.documents import Image
+from crawler.model.documents import File, Image, Page
 from crawler.model.http import Response, Timings
 from crawler.model.policy_config import LimitsConfig
 
 LINKS = 5
 
 
-def left_out(text: str, kind: str = "text/html", header: str = "") -> tuple[str, ...]:
+def document(text: str, kind: str = "text/html", header: str = "") -> Page | File:
     headers = [("content-type", kind), *([("link", header)] if header else [])]
     response = Response(
         "http://h/", 200, "", "1.1", tuple(headers), text.encode(), 0, Timings(0),
         None, False,
     )  # fmt: skip
-    document = extract(response, "page", LimitsConfig(max_links=LINKS))
-    assert not isinstance(document, Image)
-    assert len(document.links) <= LINKS
-    assert len(document.images) <= LINKS
-    return document.left_out
+    found = extract(response, "page", LimitsConfig(max_links=LINKS))
+    assert not isinstance(found, Image)
+    assert len(found.links) <= LINKS
+    assert len(found.images) <= LINKS
+    return found
+
+
+def left_out(text: str, kind: str = "text/html", header: str = "") -> tuple[str, ...]:
+    return document(text, kind, header).left_out
 
 
 def repeated(text: str, number: int) -> str:
@@ -77,6 +81,14 @@ def test_links_and_images_of_a_page_count_together():
     assert left_out(links + "<img src=a><img src=b><a href=c>x</a>") == ("links",)
 
 
+def test_an_element_that_is_a_link_and_shows_images():
+    """There are at most as many images as links and images together."""
+    shown = repeated("url(@) ", LINKS + 1)
+    page = document(f"<a href=x style='background:{shown}'>x</a>")
+    assert (len(page.links), len(page.images)) == (0, LINKS)
+    assert page.left_out == ("links",)
+
+
 def test_links_of_the_header():
     header = repeated("</@>; rel=next,", LINKS)
     assert left_out("<p>", header=header) == ()
@@ -94,6 +106,23 @@ def test_style_sheets_beyond_the_limit(monkeypatch):
     for number, expected in ((3, ()), (4, ("links",))):
         text = repeated(imported, number).replace("#", "@")
         assert left_out(text, "text/css") == expected
+
+
+def test_images_are_found_behind_too_many_style_sheets(monkeypatch):
+    monkeypatch.setattr(images, "MAX_STYLES", 1)
+    page = document(
+        "<link rel=stylesheet href=a><link rel=stylesheet href=b>"
+        "<style>p{background:url(c)} i{background:url(d)}</style>"
+    )
+    assert [one.url for one in page.images] == ["http://h/c", "http://h/d"]
+    assert page.left_out == ("links",)
+
+
+def test_the_kinds_have_an_order(monkeypatch):
+    monkeypatch.setattr(reader, "MAX_MARKUP", 100)
+    text = repeated("<a href=@>x</a>", LINKS + 1).ljust(101)
+    assert left_out(text) == ("links", "markup")
+    assert left_out(text, header="</y>; rel=next") == ("links", "markup")
 
 
 def test_urls_that_are_long_together(monkeypatch):
