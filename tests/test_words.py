@@ -343,7 +343,7 @@ SEVERAL = {
     "crawler/cli/running.py": "one has a name",
     "crawler/engine/document_plugins.py": "more than a limit",
     "crawler/engine/extraction/opening.py": "one has a sentence of its own",
-    "crawler/fleet/supervisor.py": "several have died",
+    "crawler/fleet/shard_groups.py": "several have died",
     "crawler/inspect/audit/relations.py": "one is no problem",
     "crawler/policy/traps/score_table.py": "one page is no trap",
 }

@@ -22,8 +22,9 @@ from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
 from crawler.fleet.process import ProcessLogs
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
+from crawler.fleet.shard_groups import ProcessFailed
 from crawler.fleet.starting import ReadyProcesses
-from crawler.fleet.supervisor import ProcessFailed, Supervisor
+from crawler.fleet.supervisor import Supervisor
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet

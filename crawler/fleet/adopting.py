@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import hub
 from crawler.fleet.exchange_server import ExchangeDown
 from crawler.fleet.machine import LOOK_AT_ALL_EVERY_S
 from crawler.fleet.machine_snapshots import MachineSnapshots
+from crawler.fleet.shard_groups import ShardGroups
 from crawler.output.objects.bucket import StorageError
 
 POLL_S = 1.0
@@ -21,26 +21,23 @@ Greenlet = hub.Greenlet[..., Any]
 class Adopting:
     """Runs shards until they have ended, with those that are taken over meanwhile.
 
-    `keeping` are the greenlets that run them, each by `keep`. `spawn` begins one whose
-    failure stops all. `note` tells the user. `signals` is how often the user has asked
-    to stop.
+    `spawn` begins a greenlet whose failure stops all. `warn` tells the user. `signals`
+    is how often the user has asked to stop.
     """
 
     def __init__(
         self,
         snapshots: MachineSnapshots,
-        keeping: list[Greenlet],
+        groups: ShardGroups,
         spawn: Callable[[Callable[[], None]], Greenlet],
-        keep: Callable[[Sequence[int]], None],
-        note: Callable[[str], None],
+        warn: Callable[[str], None],
         is_over: Callable[[], bool],
         signals: Callable[[], int],
     ) -> None:
         self._snapshots = snapshots
-        self._keeping = keeping
+        self._groups = groups
         self._spawn = spawn
-        self._keep = keep
-        self._note = note
+        self._warn = warn
         self._is_over = is_over
         self._signals = signals
         self._has_looked = False
@@ -48,14 +45,11 @@ class Adopting:
 
     def run(self) -> None:
         """Returns when all have ended, and what they had is in snapshots."""
-        schedule, joined = self._snapshots.schedule, 0
+        schedule = self._snapshots.schedule
         helping = [self._spawn(schedule.run), self._spawn(self._adopt)]
         try:
-            while joined < len(self._keeping) or self._waits():
-                batch = self._keeping[joined:]
-                hub.joinall(batch, raise_error=True)
-                joined += len(batch)
-                hub.sleep(0 if batch else POLL_S)
+            while (has_joined := self._groups.join()) or self._waits():
+                hub.sleep(0 if has_joined else POLL_S)
         finally:
             hub.killall(helping)
         schedule.take_rest(lambda: self._signals() > 1)
@@ -74,7 +68,7 @@ class Adopting:
                 shard = None  # they are tried again, and others tell the user
             self._has_looked = shard is None
             if shard is not None:
-                self._note(f"shard {shard} is taken over from a machine that is gone")
-                self._keeping.append(self._spawn(partial(self._keep, [shard])))
+                self._warn(f"shard {shard} is taken over from a machine that is gone")
+                self._groups.begin([shard])
             if shard is None or self._snapshots.settings.takeover_s:
                 hub.sleep(LOOK_AT_ALL_EVERY_S)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,10 +20,9 @@ import hub
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet.end import EndOfCrawl
-from crawler.fleet.exchange_server import LeaseLost, SharedCrawl
+from crawler.fleet.exchange_server import SharedCrawl
 from crawler.fleet.machine import Machine
 from crawler.fleet.messages import (
-    RESTARTS,
     Ended,
     Failed,
     Finish,
@@ -44,6 +43,7 @@ from crawler.fleet.messages import (
 )
 from crawler.fleet.outcome import summarise
 from crawler.fleet.process import Process, ProcessLogs
+from crawler.fleet.shard_groups import ProcessFailed, ShardGroups
 from crawler.fleet.starting import ReadyProcesses
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
@@ -51,11 +51,6 @@ from crawler.model.config import Config
 from crawler.model.errors import Stop
 from crawler.output.lines import STDOUT, open_lines
 
-MAX_DEATHS = 10
-"""Deaths of processes in a row after which the crawl is given up.
-
-Nothing was fetched between them. A URL that kills its process ends after three.
-"""
 _LINES = 1 << 16
 """Bytes of records, or of a log, that are read at once."""
 
@@ -75,14 +70,6 @@ class Listener(Protocol):
     def logged(self, lines: list[bytes]) -> None:
         """Whole lines of the log of a process. Raises OutputError."""
         ...
-
-
-class ProcessFailed(Stop):
-    """The crawl of a process cannot go on."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -108,15 +95,10 @@ class Supervisor:
         self._file = file
         self._listener = listener
         self._processes: list[Process] = []
-        self._leaving: list[Process] = []
-        """Those whose shards have ended; while they exit, the summary is made."""
-        self._keeping: list[hub.Greenlet[..., None]] = []
         self._ended: dict[int, Ended] = {}
         self._signals: list[int] = []
         self._failure: Stop | None = None
         self._is_over = False
-        self._deaths = 0
-        self._done = 0
         self._started = hub.get_hub().loop.now()
         self._part = part
         self._end: EndOfCrawl = (
@@ -129,6 +111,7 @@ class Supervisor:
                 hub.get_hub().loop.now,
             )
         )
+        self._groups = ShardGroups(self, self._end, has_leases=part is not None)
         has_stdout = STDOUT in config.output
         self._stdout = open_lines(STDOUT) if has_stdout else None
         self._ready = ready or ReadyProcesses(has_stdout=has_stdout)
@@ -138,23 +121,22 @@ class Supervisor:
         part = self._part
         shards = part.shards if part else range(self._fleet.layout.shards)
         count = min(self._fleet.processes, len(shards))
-        self._keeping = [
-            hub.spawn(self._keep, shards[number::count]) for number in range(count)
-        ]
+        for number in range(count):
+            self._groups.begin(shards[number::count])
         holding = [hub.spawn(self._hold, part.machine)] if part else []
         try:
             if part and part.snapshots:
                 self._run_with_snapshots(part.snapshots)
-            hub.joinall(self._keeping, raise_error=True)
+            self._groups.join()
         finally:
-            hub.killall([*self._keeping, *holding])
+            self._groups.kill()
+            hub.killall(holding)
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
         try:
             return self._summary()
         finally:
-            for process in self._leaving:
-                process.wait()
+            self._groups.wait_for_exits()
 
     def _summary(self) -> Summary:
         if self._failure is not None:
@@ -208,10 +190,9 @@ class Supervisor:
         snapshots.schedule.told = lambda *kept: self._tell(Saved(*kept))
         adopting = Adopting(
             snapshots,
-            self._keeping,
+            self._groups,
             lambda run: hub.spawn(self._guarded, run),
-            self._keep,
-            lambda text: self._listener.notice(text, is_warning=True),
+            self.warn,
             lambda: self._is_over,
             lambda: 2 if self._failure else len(self._signals),
         )
@@ -222,53 +203,49 @@ class Supervisor:
         try:
             run(*arguments)
         except Stop as stop:
-            self._stop(stop)
+            self.stop(stop)
 
-    def _stop(self, stop: Stop) -> None:
-        self._failure = self._failure or stop
-        self._tell(Interrupt(15))
+    # What the groups of shards need
 
-    # One process
+    @property
+    def is_stopped(self) -> bool:
+        return bool(self._signals or self._failure)
 
-    def _keep(self, shards: Sequence[int]) -> None:
-        """Run processes, one after the other, until the shards have ended."""
-        left = set(shards)
-        while left and not self._is_stopped():
-            if self._part is not None:
-                self._part.machine.hold(left, self._is_stopped)
-                if self._part.snapshots is not None:
-                    self._part.snapshots.restore(left, self._is_stopped)
-                if self._is_stopped():
-                    return
-            process = self._start(left)
-            self._processes.append(process)
-            copying = [
-                hub.spawn(self._copy, process.stdout, self._write_records),
-                hub.spawn(self._copy, process.log, self._listener.logged),
-            ]
-            self._listen(process)
-            process.socket.close()
-            hub.joinall(copying)
-            self._processes.remove(process)
-            left &= process.shards
-            if not left:
-                self._leaving.append(process)
-                return
-            code = process.wait()
-            if code == RESTARTS:
-                left = self._begun_again(shards)
-            elif not self._is_stopped():
-                self._died(process, code)
+    def prepare(self, shards: Iterable[int]) -> None:
+        """Have what shards need to run here: leases, and their states."""
+        if self._part is not None:
+            self._part.machine.hold(shards, lambda: self.is_stopped)
+            if self._part.snapshots is not None:
+                self._part.snapshots.restore(shards, lambda: self.is_stopped)
 
-    def _begun_again(self, shards: Iterable[int]) -> set[int]:
-        """Other settings may let a shard go on that has ended at a limit."""
+    def run_process(self, shards: Iterable[int]) -> Process:
+        process = self._start(shards)
+        self._processes.append(process)
+        copying = [
+            hub.spawn(self._copy, process.stdout, self._write_records),
+            hub.spawn(self._copy, process.log, self._listener.logged),
+        ]
+        self._listen(process)
+        process.socket.close()
+        hub.joinall(copying)
+        self._processes.remove(process)
+        return process
+
+    def begun_again(self, shards: Iterable[int]) -> None:
         self._end.begun(shards)
         for shard in shards:
             self._ended.pop(shard, None)
-        return set(shards)
 
-    def _is_stopped(self) -> bool:
-        return bool(self._signals or self._failure)
+    def warn(self, text: str) -> None:
+        self._listener.notice(text, is_warning=True)
+
+    def stop(self, stop: Stop) -> None:
+        """End the crawl, which cannot go on."""
+        if self._failure is None:
+            self._failure = stop
+            self._tell(Interrupt(15))
+
+    # One process
 
     def _hold(self, machine: Machine) -> None:
         """Keep the leases of this machine, and hear of the end from the others."""
@@ -277,7 +254,7 @@ class Supervisor:
         except Exception as error:
             traceback.print_exc()
             text = f"internal error: {type(error).__name__}: {error}"
-            self._fail(Failed(text, 1))
+            self.stop(ProcessFailed(text, 1))
 
     def _renewed(self) -> None:
         assert self._part is not None
@@ -297,7 +274,7 @@ class Supervisor:
         self._is_over = True
         self._tell(Finish())
 
-    def _start(self, shards: set[int]) -> Process:
+    def _start(self, shards: Iterable[int]) -> Process:
         self._file.set_used(self._used(shards))
         started, log = self._ready.take(), None
         if (wanted := self._log) is not None:
@@ -316,28 +293,6 @@ class Supervisor:
         if self._is_over:
             process.tell(Finish())
         return process
-
-    def _died(self, process: Process, code: int) -> None:
-        done = self._end.done
-        self._deaths = self._deaths + 1 if done <= self._done else 1
-        self._done = done
-        self._end.died(process.shards)
-        if code == LeaseLost.exit_code and self._part is not None:
-            text = "the leases of some shards have ended; their process begins anew"
-            self._listener.notice(text, is_warning=True)
-            return
-        how = f"by signal {-code}" if code < 0 else f"with code {code}"
-        if self._deaths >= MAX_DEATHS:
-            self._fail(
-                Failed(
-                    f"{self._deaths} processes in a row have died, the last one {how}; "
-                    "nothing was fetched in between, so the crawl stops here",
-                    ProcessFailed.exit_code,
-                )
-            )
-            return
-        text = f"a process has ended {how}; another one goes on with what it had"
-        self._listener.notice(text, is_warning=True)
 
     def _listen(self, process: Process) -> None:
         """Hear what a process tells, until it has ended."""
@@ -359,15 +314,10 @@ class Supervisor:
                 process.shards.discard(shard)
                 self._ended[shard] = message
                 self._end.ended(shard)
-            case Failed():
-                self._fail(message)
+            case Failed(text, exit_code):
+                self.stop(ProcessFailed(text, exit_code))
         if not self._is_over and self._end.is_there():
             self._finish()
-
-    def _fail(self, failed: Failed) -> None:
-        if self._failure is None:
-            self._failure = ProcessFailed(failed.text, failed.exit_code)
-            self._tell(Interrupt(15))
 
     def _write_records(self, lines: list[bytes]) -> None:
         assert self._stdout is not None
@@ -384,7 +334,7 @@ class Supervisor:
                 if lines:
                     write(lines)
         except Stop as stop:  # the reader of stdout has left, or the disk is full
-            self._stop(stop)
+            self.stop(stop)
         except OSError:
             return
         finally:
@@ -394,6 +344,6 @@ class Supervisor:
         limit = self._config.limits.max_pages
         return 0 if limit is None else self._file.left("pages", limit)
 
-    def _used(self, shards: set[int]) -> list[tuple[int, int, int]]:
+    def _used(self, shards: Iterable[int]) -> list[tuple[int, int, int]]:
         """What shards have used of the limits, by their states."""
         return [usage_of(Path(self._config.dir), shard) for shard in sorted(shards)]
