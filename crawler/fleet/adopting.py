@@ -46,13 +46,14 @@ class Adopting:
     def run(self) -> None:
         """Returns when all have ended, and what they had is in snapshots."""
         schedule = self._snapshots.schedule
-        helping = [self._spawn(schedule.run), self._spawn(self._adopt)]
-        try:
-            while (has_joined := self._groups.join()) or self._waits():
-                hub.sleep(0 if has_joined else POLL_S)
-        finally:
-            hub.killall(helping)
-        schedule.take_rest(lambda: self._signals() > 1)
+        while self._groups.has_begun or self._waits():
+            helping = [self._spawn(schedule.run), self._spawn(self._adopt)]
+            try:
+                while (has_joined := self._groups.join()) or self._waits():
+                    hub.sleep(0 if has_joined else POLL_S)
+            finally:
+                hub.killall(helping)
+            schedule.take_rest(lambda: self._signals() > 1)
 
     def _waits(self) -> bool:
         """Whether this machine has no shard, and may get that of another one."""

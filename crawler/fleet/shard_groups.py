@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 import hub
@@ -56,6 +56,17 @@ class Parent(Protocol):
         ...
 
 
+class _Group:
+    """Shards that run in one process."""
+
+    def __init__(self, shards: Iterable[int]) -> None:
+        self.shards = frozenset(shards)
+        self.left = set(shards)
+        """Those that have not ended."""
+        self.is_kept = False
+        """Whether a greenlet runs them."""
+
+
 class ShardGroups:
     """Keeps the shards of each group running until they have ended.
 
@@ -66,6 +77,7 @@ class ShardGroups:
         self._parent = parent
         self._end = end
         self._has_leases = has_leases
+        self._groups: list[_Group] = []
         self._greenlets: list[hub.Greenlet[..., None]] = []
         self._joined = 0
         self._leaving: list[Process] = []
@@ -73,9 +85,31 @@ class ShardGroups:
         self._deaths = 0
         self._done = 0
 
-    def begin(self, shards: Sequence[int]) -> None:
+    def begin(self, shards: Iterable[int]) -> None:
         """Run a group of shards."""
-        self._greenlets.append(hub.spawn(self._keep_guarded, shards))
+        group = _Group(shards)
+        self._groups.append(group)
+        self._spawn(group)
+
+    def begin_again(self) -> None:
+        """Run all shards under other settings, also those that have ended.
+
+        Processes that run have to be told by the caller, and to be outdated by now.
+        """
+        for group in self._groups:
+            self._parent.begun_again(group.shards)
+            group.left |= group.shards
+            if not group.is_kept:
+                self._spawn(group)
+
+    def _spawn(self, group: _Group) -> None:
+        group.is_kept = True
+        self._greenlets.append(hub.spawn(self._keep_guarded, group))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a group has begun, or has begun again, since the last `join`."""
+        return self._joined < len(self._greenlets)
 
     def join(self) -> bool:
         """Wait for the groups; false if none has begun since the last call."""
@@ -93,29 +127,33 @@ class ShardGroups:
         for process in self._leaving:
             process.wait()
 
-    def _keep_guarded(self, shards: Sequence[int]) -> None:
+    def _keep_guarded(self, group: _Group) -> None:
         try:
-            self._keep(shards)
+            self._keep(group)
         except Stop as stop:
             self._parent.stop(stop)
+        finally:
+            group.is_kept = False
 
-    def _keep(self, shards: Sequence[int]) -> None:
+    def _keep(self, group: _Group) -> None:
         """Run processes, one after the other, until the shards have ended."""
-        parent, left = self._parent, set(shards)
-        while left and not parent.is_stopped:
+        parent = self._parent
+        while group.left and not parent.is_stopped:
+            left = set(group.left)
             parent.prepare(left)
             if parent.is_stopped:
                 return
+            if left != group.left:
+                continue  # it has begun again meanwhile
             process = parent.run_process(left)
-            left &= process.shards
-            if not left:
+            if not process.is_outdated:  # what it has told counts
+                group.left &= process.shards
+            if not group.left:
                 self._leaving.append(process)
                 return
             code = process.wait()
-            if code == RESTARTS:  # other settings may let a shard go on that has ended
-                parent.begun_again(shards)
-                left = set(shards)
-            elif not parent.is_stopped:
+            is_over = code == RESTARTS or not process.shards
+            if not is_over and not parent.is_stopped:
                 self._died(process, code)
 
     def _died(self, process: Process, code: int) -> None:

@@ -127,10 +127,11 @@ class Supervisor:
         try:
             if part and part.snapshots:
                 self._run_with_snapshots(part.snapshots)
-            self._groups.join()
+            while self._groups.join():
+                pass
         finally:
-            self._groups.kill()
             hub.killall(holding)
+            self._groups.kill()
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
         try:
@@ -268,6 +269,7 @@ class Supervisor:
         self._is_over = False
         for process in self._processes:
             process.is_outdated = True
+        self._groups.begin_again()
         self._tell(Restart())
 
     def _finish(self) -> None:
@@ -312,8 +314,9 @@ class Supervisor:
                 self._listener.notice(text, is_warning=is_warning)
             case Ended(shard):
                 process.shards.discard(shard)
-                self._ended[shard] = message
-                self._end.ended(shard)
+                if not process.is_outdated:
+                    self._ended[shard] = message
+                    self._end.ended(shard)
             case Failed(text, exit_code):
                 self.stop(ProcessFailed(text, exit_code))
         if not self._is_over and self._end.is_there():
