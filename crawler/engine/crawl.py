@@ -128,6 +128,8 @@ class Crawl:
             self._committer.put(self._report.record("finished", now, reason, code))
             self._store.set(BOOT, "", None)
             self._committer.commit()
+            if self.shard_link is not None:
+                self.shard_link.at_end()
             self._writes = False
             self._save_cookies()
             self._close_listeners()

@@ -66,6 +66,8 @@ class ShardLink:
         self._committer = committer
         self._scope = scope
         self._quotas = quotas
+        self.at_end: Callable[[], None] = lambda: None
+        """Called at the end of the run, when all of it is committed."""
         frontier.awaits_mail = True
 
     def when_finished(self, tell: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 import hub
 from crawler.fleet.allowances import Allowances
-from crawler.fleet.end import EndElsewhere, EndOfCrawl
+from crawler.fleet.end import EndElsewhere
 from crawler.fleet.exchange_server import (
     NO_OWNER,
     STALE,
@@ -28,7 +28,7 @@ from crawler.fleet.exchange_server import (
     SharedCrawl,
 )
 from crawler.fleet.held_leases import LeaseHistory, awake_clock
-from crawler.fleet.messages import Progress, decode_progress, encode
+from crawler.fleet.messages import Progress, encode
 from crawler.fleet.steering import has_crawl, newer_settings
 from crawler.fleet.taken_leases import TakenLeases
 from crawler.fleet.two_owners import (
@@ -38,6 +38,7 @@ from crawler.fleet.two_owners import (
     state_elsewhere,
     two_owners,
 )
+from crawler.fleet.whole_crawl import WholeCrawl
 from crawler.model.config import Config
 from crawler.model.errors import StateError, Stop
 
@@ -84,7 +85,9 @@ class Machine:
         self.held_until = -inf
         """Until when, by `awake`, this machine may keep anything of its shards."""
         self.own = EndElsewhere(shards, max_park_wait, lambda: 0, clock)
-        self._all = EndOfCrawl(shards, max_park_wait, self._pages_left, clock, clock())
+        self._all = WholeCrawl(
+            server, shards, self.own, max_park_wait, clock, allowances
+        )
         self._allowances = allowances
         self._has_claimed = False
         self._began_at = clock()
@@ -113,16 +116,14 @@ class Machine:
     @property
     def pages(self) -> int:
         """How many pages the whole crawl has, as far as this machine has looked."""
-        return sum(one.pages for one in self._all.snapshots.values())
+        return self._all.pages
 
     def take_limits(self, config: Config) -> None:
         """Go on with what these settings of the crawl say of its limits and its end."""
         max_time = config.limits.max_time
         self._ends_at = inf if max_time is None else self._began_at + max_time
         self.own.max_park_wait = config.politeness.max_park_wait
-        self._all.max_park_wait = config.politeness.max_park_wait
-        if self._allowances is not None:
-            self._allowances.take_limits(config.limits)
+        self._all.take_limits(config)
 
     @property
     def leases(self) -> Mapping[int, Lease]:
@@ -223,6 +224,14 @@ class Machine:
         if not is_held or self._awake() >= self.held_until:
             raise LeaseLost(shard)
 
+    def report_end(self) -> None:
+        """Tell the others how the shards stand whose runs have ended.
+
+        Without the server they know what was told before.
+        """
+        with suppress(ExchangeDown):
+            self._report()
+
     def release(self) -> None:
         """Give all leases back; without the server they end by themselves."""
         with suppress(ExchangeDown):
@@ -319,9 +328,10 @@ class Machine:
         own = [*self.own.reports.values()]
         is_idle = len(own) == len(self.leases) and all(one.is_idle for one in own)
         if is_idle or now >= self._look_at:
-            has_bytes = self._allowances is not None and self._allowances.limit_bytes
-            self._look_at = now + (0 if has_bytes else LOOK_AT_ALL_EVERY_S)
-            if self._sees_end():
+            self._look_at = now
+            if not self._all.limits_bytes:
+                self._look_at += LOOK_AT_ALL_EVERY_S
+            if self._all.sees_end(self._crawl.revision):
                 self.own.is_told = True
                 over()
 
@@ -367,29 +377,6 @@ class Machine:
             self._has_claimed = self._allowances.settle(
                 self._server, held[0], own, unheard
             )
-
-    def _pages_left(self) -> int:
-        """What `limits.max_pages` still allows, by the reports of all shards."""
-        if self._allowances is None:
-            return 0
-        return self._allowances.pages_left(self._all.reports.values())
-
-    def _sees_end(self) -> bool:
-        reports = self._server.reports()
-        self._all.died(set(range(self._crawl.layout.shards)).difference(reports))
-        told = {shard: decode_progress(one) for shard, one in reports.items()}
-        for one in told.values():
-            self._all.heard(one.report, one.snapshot)
-        if self._server.is_over():
-            return True
-        own, every = self.own.reports.values(), self._all.reports.values()
-        has_bytes = self._allowances is None or self._allowances.share_bytes(own, every)
-        revision = self._crawl.revision
-        self._all.died(shard for shard in told if told[shard].revision < revision)
-        if has_bytes and not self._all.is_there():
-            return False
-        self._server.set_over()
-        return True
 
     def _tell_away(self, error: Stop) -> None:
         if not self._is_away:

@@ -134,6 +134,8 @@ class Supervisor:
             self._groups.kill()
             for process in self._processes:
                 process.socket.close()  # they stop, as at a signal
+            if part:
+                part.machine.report_end()
         try:
             return self._summary()
         finally:

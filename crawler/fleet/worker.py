@@ -198,6 +198,7 @@ class Worker:
             crawl.events.on_exchange(self._log.exchange)
             crawl.events.on_record(self._log.record)
         assert crawl.shard_link is not None
+        crawl.shard_link.at_end = lambda: self._tell_last(shard)
         self._crawls[shard] = crawl
         self._links.append(crawl.shard_link)
         if self._leases is not None:
@@ -268,12 +269,23 @@ class Worker:
                 continue
             shard, report = link.mail.shard, link.report()
             is_news = report.is_idle and report != self._last.get(shard)
-            if is_news and self._leases is not None:
-                link.mail.sync()  # machines that see the end can't take it back
             if is_news or now >= self._told_at.get(shard, 0.0) + PROGRESS_S:
-                self._last[shard], self._told_at[shard] = report, now
-                self.tell(Progress(report, self._crawls[shard].snapshot()))
+                self._tell_standing(link, report)
         self.send_told(socket)
+
+    def _tell_last(self, shard: int) -> None:
+        """Tell how a shard stands whose run is at its end."""
+        link = self._crawls[shard].shard_link
+        assert link is not None
+        self._tell_standing(link, link.report())
+
+    def _tell_standing(self, link: ShardLink, report: Report) -> None:
+        shard = report.shard
+        is_news = report.is_idle and report != self._last.get(shard)
+        if is_news and self._leases is not None:
+            link.mail.sync()  # machines that see the end can't take it back
+        self._last[shard], self._told_at[shard] = report, hub.get_hub().loop.now()
+        self.tell(Progress(report, self._crawls[shard].snapshot()))
 
 
 def _received(socket: hub.socket.socket) -> bytes | None:

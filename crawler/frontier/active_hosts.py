@@ -73,6 +73,7 @@ class ActiveHosts:
         self._parked_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
         self._closed = False
+        self._had_finished = False  # when it was closed
 
     # URLs
 
@@ -223,7 +224,10 @@ class ActiveHosts:
         """Whether no URL is leased, at hand or to come.
 
         Parked hosts count if they are due within `max_park_wait` of the last answer.
+        After `close` it tells whether that was so before.
         """
+        if self._closed:
+            return self._had_finished
         return (
             not self.leased
             and not self.politeness.with_work
@@ -233,7 +237,7 @@ class ActiveHosts:
 
     def _waits_for_parked(self) -> bool:
         end = self._answered_at + self._max_park_wait
-        if self._closed or self.images_only or self._parked_due > end:
+        if self.images_only or self._parked_due > end:
             return False
         return any(parked.until <= end for parked in self.store.parked())
 
@@ -258,6 +262,7 @@ class ActiveHosts:
 
     def close(self) -> None:
         """Lease nothing more; what is at hand goes back to the store."""
+        self._had_finished = self.finished and (self._closed or not self._stale)
         self._closed = True
         for queue in self.queues.values():
             self.politeness.withdraw(queue.name)

@@ -321,6 +321,20 @@ def test_only_images(store: Store, clock: Clock) -> None:
     assert frontier.statistics().hosts_active == 0
 
 
+@pytest.mark.parametrize("queued", [0, 1])
+def test_after_close_it_tells_whether_it_had_finished(
+    store: Store, clock: Clock, queued: int
+) -> None:
+    """What is at hand goes back to the store, and no work is lost by that."""
+    frontier = frontier_of(store, clock)
+    frontier.add([found("a"), found("b")][: queued + 1])
+    leased(frontier).finish("page", [])
+    assert frontier.finished is not bool(queued)
+    for _ in range(2):
+        frontier.close()
+        assert frontier.finished is not bool(queued)
+
+
 def test_close_wakes_everybody_and_leaves_nothing_leased(
     store: Store, clock: Clock
 ) -> None:

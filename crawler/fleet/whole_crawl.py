@@ -1,0 +1,76 @@
+"""How the shards of all machines stand, as one machine sees it at the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crawler.fleet.allowances import Allowances
+from crawler.fleet.end import EndOfCrawl
+from crawler.fleet.exchange_server import LeaseServer
+from crawler.fleet.messages import decode_progress
+from crawler.model.config import Config
+
+
+class WholeCrawl:
+    """Sees the end of a crawl by so many `shards`, by what all have told.
+
+    `own` is how those of this machine stand. `allowances`: as of `Machine`, as are
+    `max_park_wait` and `clock`.
+    """
+
+    def __init__(
+        self,
+        server: LeaseServer,
+        shards: int,
+        own: EndOfCrawl,
+        max_park_wait: float,
+        clock: Callable[[], float],
+        allowances: Allowances | None,
+    ) -> None:
+        self._server = server
+        self._shards = shards
+        self._own = own
+        self._allowances = allowances
+        self._end = EndOfCrawl(shards, max_park_wait, self._pages_left, clock, clock())
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, by the last look."""
+        return sum(one.pages for one in self._end.snapshots.values())
+
+    @property
+    def limits_bytes(self) -> bool:
+        """Whether the crawl has a limit of bytes, so that each look counts."""
+        return self._allowances is not None and self._allowances.limit_bytes
+
+    def take_limits(self, config: Config) -> None:
+        """Go on with what these settings of the crawl say of its limits and its end."""
+        self._end.max_park_wait = config.politeness.max_park_wait
+        if self._allowances is not None:
+            self._allowances.take_limits(config.limits)
+
+    def sees_end(self, revision: int) -> bool:
+        """Whether the crawl is at its end under the settings of this revision.
+
+        The others are told. Raises ExchangeDown.
+        """
+        reports = self._server.reports()
+        self._end.died(set(range(self._shards)).difference(reports))
+        told = {shard: decode_progress(one) for shard, one in reports.items()}
+        for one in told.values():
+            self._end.heard(one.report, one.snapshot)
+        if self._server.is_over():
+            return True
+        own, every = self._own.reports.values(), self._end.reports.values()
+        has_bytes = self._allowances is None or self._allowances.share_bytes(own, every)
+        self._end.died(shard for shard in told if told[shard].revision < revision)
+        if has_bytes and not self._end.is_there():
+            return False
+        self._server.set_over()
+        return True
+
+    def _pages_left(self) -> int:
+        """What `limits.max_pages` still allows, by the reports of all shards."""
+        if self._allowances is None:
+            return 0
+        return self._allowances.pages_left(self._end.reports.values())
