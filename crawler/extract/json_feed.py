@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from crawler.extract.body import MAX_MARKUP, Body
+from crawler.extract.body import Body
 from crawler.extract.html.links import LinkCollector
-from crawler.extract.xml.parser import MAX_ELEMENTS
+from crawler.extract.json_text import json_text, unread_json
 from crawler.model.documents import File
 from crawler.model.url import Base
 
-_VERSION = b"jsonfeed.org"
+_VERSION = "jsonfeed.org"
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
@@ -62,15 +62,12 @@ _decode_attachments = msgspec.json.Decoder(list[_Attachment]).decode
 
 
 def read_json_feed(body: Body) -> File:
-    """The pages and images of a feed; a file without links if it is none.
-
-    The commas bound the number of items, and so the memory that they take.
-    """
+    """The pages and images of a feed; a file without links if it is none."""
+    text = json_text(body)
+    if text is None:
+        return unread_json(body)
     links = LinkCollector(Base(body.url), body.max_links)
-    content = body.content
-    if len(content) > MAX_MARKUP or content.count(b",") > MAX_ELEMENTS:
-        return File(body.media_type, body.charset, left_out=("markup",))
-    feed = _feed(content)
+    feed = _feed(text)
     if feed is not None:
         _add_pages(links, feed.home_page_url, feed.next_url)
         _add_images(links, feed.icon, feed.favicon, *_avatars(feed))
@@ -84,12 +81,12 @@ def read_json_feed(body: Body) -> File:
     )  # fmt: skip
 
 
-def _feed(content: bytes) -> _Feed | None:
-    """The feed in `content`; None: it is none."""
-    if _VERSION not in content:
+def _feed(text: str) -> _Feed | None:
+    """The feed in `text`; None: it is none."""
+    if _VERSION not in text:
         return None
     try:
-        feed = _decode_feed(content.decode("utf-8-sig", "replace"))
+        feed = _decode_feed(text)
     except _UNREADABLE:
         return None
     return feed if "jsonfeed.org/version/" in feed.version else None

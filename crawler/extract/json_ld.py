@@ -15,10 +15,13 @@ from typing import Any
 
 import msgspec
 
+from crawler.model.documents import LeaveOut, say_nothing
 from crawler.model.regex import compiled
 
 MAX_OBJECTS = 200
 """Objects that are read of one page."""
+_MAX_LOOKED_AT = 5 * MAX_OBJECTS
+"""Values among which they are looked for."""
 MAX_RAW = 256 * 1024
 """Characters of JSON-LD whose objects are kept as they are."""
 _MAX_DEPTH = 64
@@ -63,26 +66,33 @@ def decode(text: str) -> Any:
         return None
 
 
-def objects(document: Any) -> Iterator[dict[str, Any]]:
+def objects(document: Any, leave_out: LeaveOut) -> Iterator[dict[str, Any]]:
     """The objects of a document, in order."""
     waiting = [document]
-    for _ in range(5 * MAX_OBJECTS):
+    for _ in range(_MAX_LOOKED_AT):
         if not waiting:
             return
         one = waiting.pop()
         if isinstance(one, list):
-            waiting += one[: 5 * MAX_OBJECTS][::-1]
+            if len(one) > _MAX_LOOKED_AT:
+                leave_out("values")
+            waiting += one[:_MAX_LOOKED_AT][::-1]
         elif isinstance(one, dict):
             if len(one) > ("@context" in one) + ("@graph" in one):
                 yield one
             waiting += [one.get("mainEntity"), one.get("@graph")]
+    if any(isinstance(one, (dict, list)) for one in waiting):
+        leave_out("values")
 
 
-def raw(document: Any) -> Iterator[dict[str, Any]]:
+def raw(document: Any, leave_out: LeaveOut) -> Iterator[dict[str, Any]]:
     """The objects at the top of a document that any reader of JSON can hold."""
     for one in document if isinstance(document, list) else [document]:
-        if isinstance(one, dict) and is_storable(one):
-            yield one
+        if isinstance(one, dict):
+            if is_storable(one):
+                yield one
+            else:
+                leave_out("values")
 
 
 def is_storable(value: Any) -> bool:
@@ -103,13 +113,18 @@ def is_storable(value: Any) -> bool:
     return False
 
 
-def types(node: dict[str, Any]) -> list[str]:
+def types(node: dict[str, Any], leave_out: LeaveOut = say_nothing) -> list[str]:
     """The types of an object, without the vocabulary: `schema:Person` is a Person."""
-    written = node.get("@type")
-    names = written if isinstance(written, list) else [written]
-    return [
-        short_name for one in names[:_MAX_ITEMS] if (short_name := _short_name(one))
-    ]
+    written = _first_of(node.get("@type"), leave_out)
+    return [short_name for one in written if (short_name := _short_name(one))]
+
+
+def _first_of(value: Any, leave_out: LeaveOut) -> list[Any]:
+    """What a property has for values: one, or as many of a list as are read."""
+    values = value if isinstance(value, list) else [value]
+    if len(values) > _MAX_ITEMS:
+        leave_out("values")
+    return values[:_MAX_ITEMS]
 
 
 def _short_name(written: Any) -> str:
@@ -132,8 +147,7 @@ def _is_article(node: dict[str, Any]) -> bool:
 def texts(node: dict[str, Any], key: str) -> list[str]:
     """The texts that a property of `node` has."""
     value = node.get(key, node.get(f"schema:{key}"))
-    values = value if isinstance(value, list) else [value]
-    return [text for one in values[:_MAX_ITEMS] if (text := _text(one))]
+    return [text for one in _first_of(value, say_nothing) if (text := _text(one))]
 
 
 def _text(value: Any) -> str:
@@ -142,12 +156,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def names(value: Any, by_id: dict[str, dict[str, Any]]) -> Iterator[str]:
+def names(
+    value: Any, by_id: dict[str, dict[str, Any]], leave_out: LeaveOut
+) -> Iterator[str]:
     """The names of persons and the like; `by_id` has the objects that are referred to.
 
     A URL is no name.
     """
-    for one in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
+    for one in _first_of(value, leave_out):
         if isinstance(one, dict):
             known = one if "name" in one else by_id.get(str(one.get("@id")), one)
             found = texts(known, "name")
@@ -156,11 +172,10 @@ def names(value: Any, by_id: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield from found
 
 
-def breadcrumbs(node: dict[str, Any]) -> list[str]:
+def breadcrumbs(node: dict[str, Any], leave_out: LeaveOut) -> list[str]:
     """The names in a BreadcrumbList, by their positions."""
-    items = node.get("itemListElement")
-    items = items if isinstance(items, list) else [items]
-    crumbs = [one for one in items[:_MAX_ITEMS] if isinstance(one, dict)]
+    items = _first_of(node.get("itemListElement"), leave_out)
+    crumbs = [one for one in items if isinstance(one, dict)]
     if all(_place(one) is not None for one in crumbs):
         crumbs.sort(key=lambda one: _place(one) or 0)
     return [name for one in crumbs if (name := _crumb(one))]

@@ -9,15 +9,14 @@ WordPress, is read as HTML.
 from __future__ import annotations
 
 import re
-from functools import partial
 
 import msgspec
 
-from crawler.extract.body import MAX_MARKUP, Body, read_other
+from crawler.extract.body import Body, read_other
 from crawler.extract.html.links import LinkCollector
 from crawler.extract.html.reader import read_html
 from crawler.extract.json_pictures import pictures_of, strings_of
-from crawler.extract.xml.parser import MAX_ELEMENTS
+from crawler.extract.json_text import json_text, unread_json
 from crawler.model.documents import File
 from crawler.model.url import Base
 
@@ -33,19 +32,18 @@ _VOCABULARY = frozenset({"@context", "@type", "@vocab", "$schema", "$ref", "xmln
 
 
 def read_json_links(body: Body) -> File:
-    """The pages and images of a JSON body; a file without links if it is none.
-
-    The commas bound the number of values, and so the memory that they take.
-    """
-    content = body.content
-    if len(content) > MAX_MARKUP or content.count(b",") > MAX_ELEMENTS:
-        return File(body.media_type, body.charset, left_out=("markup",))
+    """The pages and images of a JSON body; a file without links if it is none."""
+    text = json_text(body)
+    if text is None:
+        return unread_json(body)
     try:
-        document = msgspec.json.decode(content.decode("utf-8-sig", "replace"))
-    except (msgspec.DecodeError, RecursionError):
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError:
         return read_other(body)
+    except RecursionError:  # it is nested too deep
+        return unread_json(body)
     found = LinkCollector(Base(body.url), body.max_links)
-    for key, value in strings_of(document, partial(found.leave_out, "markup")):
+    for key, value in strings_of(document, found.leave_out):
         _add(found, body, key.lower(), value.strip())
     return File(
         body.media_type, body.charset, found.links, found.images,
@@ -62,7 +60,7 @@ def _add(found: LinkCollector, body: Body, key: str, value: str) -> None:
         )
         found.add_all(read_html(fragment))
         return
-    pictures = list(pictures_of(key, value))
+    pictures = list(pictures_of(key, value, found.leave_out))
     for picture in pictures:
         found.add_image(picture, "json")
     if pictures or key in _VOCABULARY:

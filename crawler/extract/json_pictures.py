@@ -11,7 +11,7 @@ it can't be decoded, the strings in it are read instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,12 +19,11 @@ import msgspec
 from crawler.extract.addresses import is_address, is_other_file, is_picture
 from crawler.extract.css.urls import css_urls, is_shown
 from crawler.extract.html.srcset import parse_srcset
+from crawler.model.documents import LeaveOut
 from crawler.model.regex import compiled
 
-MAX_JSON = 2**20
-"""Characters that are read of one document; the rest is ignored."""
 MAX_VALUES = 100_000
-"""Values of one document; the rest is ignored."""
+"""Values of one document; the rest is left out. Callers bound its characters."""
 
 # A string that is never closed ends with its line.
 _STRINGS = compiled(
@@ -51,55 +50,52 @@ _PICTURE_KEY = compiled(
 ).search
 
 
-def json_pictures(text: str) -> Iterator[str]:
+def json_pictures(text: str, leave_out: LeaveOut) -> Iterator[str]:
     """The addresses of pictures in JSON, or in the source of a script, each once."""
-    text = text[:MAX_JSON]
     seen: set[str] = set()
-    for key, value in _strings(text):
-        found = _nested(value) if '"' in value else pictures_of(key, value)
+    for key, value in _strings(text, leave_out):
+        read = _nested if '"' in value else pictures_of
+        found = read(key, value, leave_out)
         for url in found:
             if url not in seen:
                 seen.add(url)
                 yield url
 
 
-def _nested(text: str) -> Iterator[str]:
+def _nested(_key: str, text: str, leave_out: LeaveOut) -> Iterator[str]:
     """The pictures of JSON in a string of JSON, as Next.js sends a page in parts."""
-    for key, value in _strings(text):
-        yield from pictures_of(key, value)
+    for key, value in _strings(text, leave_out):
+        yield from pictures_of(key, value, leave_out)
 
 
-def json_ld_pictures(text: str, document: Any) -> Iterator[str]:
+def json_ld_pictures(text: str, document: Any, leave_out: LeaveOut) -> Iterator[str]:
     """The addresses of pictures in JSON-LD, by schema.org's properties.
 
     `document` is what `text` was decoded to; None: it is no JSON.
     """
     if document is None:
-        found = [_unescape(one[1]) for one in _LD_STRINGS(text[:MAX_JSON])]
+        found = [_unescape(one[1]) for one in _LD_STRINGS(text)]
     else:
-        found = list(_of_schema(document))
+        found = list(_of_schema(document, leave_out))
     for url in dict.fromkeys(one.strip() for one in found):
         if is_address(url) and not is_other_file(url):
             yield url
 
 
-def _strings(text: str) -> Iterator[tuple[str, str]]:
+def _strings(text: str, leave_out: LeaveOut) -> Iterator[tuple[str, str]]:
     """The strings in `text`, each with its key; "" where it has none."""
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         yield from _quoted(text)
     else:
-        yield from strings_of(document)
+        yield from strings_of(document, leave_out)
 
 
-def strings_of(
-    document: Any, cut: Callable[[], None] = lambda: None
-) -> Iterator[tuple[str, str]]:
+def strings_of(document: Any, leave_out: LeaveOut) -> Iterator[tuple[str, str]]:
     """The strings of a JSON value with their keys, in document order.
 
-    Those of a list have its key. At most MAX_VALUES are looked at; where there are
-    more, `cut` is called.
+    Those of a list have its key. At most MAX_VALUES are looked at.
     """
     values: list[tuple[str, Any]] = [("", document)]
     for _ in range(MAX_VALUES):
@@ -113,7 +109,7 @@ def strings_of(
         elif isinstance(value, list):
             values.extend((key, item) for item in reversed(value))
     if values:
-        cut()
+        leave_out("markup")
 
 
 def _quoted(text: str) -> Iterator[tuple[str, str]]:
@@ -133,7 +129,7 @@ def _decoded(found: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else found[3]
 
 
-def pictures_of(key: str, value: str) -> Iterator[str]:
+def pictures_of(key: str, value: str, leave_out: LeaveOut) -> Iterator[str]:
     """The pictures in one string: an address, a srcset, or a value of CSS."""
     value = value.strip()
     if "." not in value and "/" not in value:
@@ -144,10 +140,11 @@ def pictures_of(key: str, value: str) -> Iterator[str]:
     elif "url(" in value:
         yield from (one.url for one in css_urls(value) if is_shown(one))
     elif "srcset" in key.lower():
-        yield from (one.url for one in parse_srcset(value) if is_picture(one.url))
+        candidates = parse_srcset(value, leave_out)
+        yield from (one.url for one in candidates if is_picture(one.url))
 
 
-def _of_schema(document: Any) -> Iterator[str]:
+def _of_schema(document: Any, leave_out: LeaveOut) -> Iterator[str]:
     """The pictures of a document of schema.org, depth first."""
     values: list[tuple[Any, bool]] = [(document, False)]
     for _ in range(MAX_VALUES):
@@ -161,6 +158,8 @@ def _of_schema(document: Any) -> Iterator[str]:
             values.extend((item, wanted) for item in reversed(value))
         elif isinstance(value, dict):
             values.extend(reversed(list(_members(value, wanted))))
+    if values:
+        leave_out("markup")
 
 
 def _members(node: dict[str, Any], wanted: bool) -> Iterator[tuple[Any, bool]]:

@@ -9,7 +9,7 @@ are columns, and a change of them is a change of the schema.
 
 # Annotations are values here: `schema_export` reads those of the items.
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Literal
 
@@ -47,6 +47,12 @@ CanonicalSource = Literal["link", "http", "og"]
 
 LeftOut = Literal["links", "markup", "items", "values", "urls"]
 """What a limit has left out of a document (`BodyRecord.left_out` says which limits)."""
+LeaveOut = Callable[[LeftOut], object]
+"""Is told what a limit leaves out, where there was more than it allows."""
+
+
+def say_nothing(_kind: LeftOut) -> None:
+    """The `LeaveOut` of a reader that finds no part of a record."""
 
 
 def left_out_of(*found: Iterable[LeftOut]) -> tuple[LeftOut, ...]:

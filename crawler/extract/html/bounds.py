@@ -15,7 +15,7 @@ from functools import lru_cache
 from webencodings import lookup
 
 from crawler.extract.body import MAX_URL_CHARACTERS
-from crawler.extract.html.declarations import MAX_TEXT
+from crawler.extract.html.declarations import MAX_ROBOTS, MAX_TEXT
 from crawler.extract.html.images import MAX_STYLES
 from crawler.extract.json_ld import is_storable
 from crawler.model.documents import NOTHING, Declared, ImageLink, LinkKind, Page
@@ -31,7 +31,7 @@ _IMAGES: frozenset[LinkKind] = frozenset({
 })  # fmt: skip
 _STYLES: frozenset[LinkKind] = frozenset({"stylesheet", "css_import"})
 _MAX_PIXELS = 10**9
-_MAX_ROBOTS = 10 * (MAX_TEXT + 2)
+_MAX_ROBOTS = MAX_ROBOTS * (MAX_TEXT + 2)
 _MAX_CACHED = 1024
 """Characters of a URL that is remembered as canonical."""
 

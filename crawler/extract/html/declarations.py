@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from crawler.model.documents import (
     CanonicalSource,
     DescriptionSource,
+    LeaveOut,
     LinkKind,
     TitleSource,
 )
@@ -23,6 +24,8 @@ from crawler.model.url import Base
 MAX_TEXT = 1000
 """Characters of a text; the rest is cut off."""
 _MAX_CANONICALS = 10
+MAX_ROBOTS = 10
+"""Elements `<meta name=robots>` of one page."""
 _JSON_TYPE = compiled(
     r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
     r"(ld\+|[\w.-]+\+)?json",
@@ -86,6 +89,7 @@ class Declarations:
         self._titles: dict[TitleSource, str] = {}
         self._descriptions: dict[DescriptionSource, str] = {}
         self._canonicals: dict[str, CanonicalSource] = {}
+        self._robots: list[str] = []
 
     @property
     def titled(self) -> bool:
@@ -112,6 +116,18 @@ class Declarations:
         """Note a canonical URL, as written."""
         if len(self._canonicals) < _MAX_CANONICALS:
             self._canonicals.setdefault(href, source)
+
+    def add_robots(self, content: str, leave_out: LeaveOut) -> None:
+        """Note the directives of a `<meta name=robots>`."""
+        directives = short(content)
+        if len(self._robots) < MAX_ROBOTS:
+            self._robots.append(directives)
+        elif directives not in self._robots:
+            leave_out("values")
+
+    def robots_meta(self) -> str | None:
+        """All directives for robots, as `Page.robots_meta` has them."""
+        return ", ".join(filter(None, self._robots)) or None
 
     def title(self) -> tuple[str | None, TitleSource | None]:
         return _best(self._titles, "title", "og", "twitter")

@@ -14,13 +14,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
-from typing import Any
+from typing import Any, TypeVar
 
 from crawler.extract import json_ld
 from crawler.extract.dates import iso_date
-from crawler.extract.html.declarations import AUTHORS, MODIFIED, PUBLISHED, short
+from crawler.extract.html.declarations import (
+    AUTHORS,
+    MAX_TEXT,
+    MODIFIED,
+    PUBLISHED,
+    short,
+)
 from crawler.extract.html.tags import attributes, start_tags
-from crawler.model.documents import Alternate, Declared
+from crawler.model.documents import Alternate, Declared, LeaveOut, say_nothing
 from crawler.model.url import Base
 
 _MAX_JSON_LD = 2 * 2**20
@@ -50,12 +56,14 @@ _BEFORE_LIST = 2000
 _LIST = 20_000
 """Characters that are searched for the start, and the end, of breadcrumbs."""
 _MAX_TRIES = 3
+T = TypeVar("T")
 
 
 class Facts:
     """What was found in one document, as written; the first of each source counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, leave_out: LeaveOut) -> None:
+        self._leave_out = leave_out
         self._metas: dict[str, list[str]] = {}
         self._in_text: dict[str, dict[str, None]] = {}
         self._feeds: dict[str, None] = {}
@@ -73,20 +81,24 @@ class Facts:
     def add_meta(self, name: str, content: str) -> None:
         """Note the content of a `<meta>`; `name` is in FACTS."""
         values = self._metas.setdefault(name, [])
-        if (text := short(content)) and len(values) < _MAX_ITEMS:
+        if not (text := short(content)):
+            return
+        if len(values) < _MAX_ITEMS:
             values.append(text)
+        elif text not in values:
+            self._leave_out("values")
 
     def add_feed(self, href: str) -> None:
-        _note(self._feeds, href)
+        _note(self._feeds, href, self._leave_out)
 
     def add_amp(self, href: str) -> None:
-        _note(self._amp, href)
+        _note(self._amp, href, say_nothing)  # the first counts
 
     def add_alternate(self, href: str, hreflang: str) -> None:
         """Note that the page is at `href` in another language."""
         language = short(hreflang)[:_MAX_NAME]
-        if language and len(self._alternates) < _MAX_ITEMS:
-            self._alternates.setdefault((language, href))
+        if language:
+            _note(self._alternates, (language, href), self._leave_out)
 
     def add_time(self, values: Mapping[str, str]) -> None:
         """Note a `<time>` that says that it is the date of the page's article."""
@@ -115,7 +127,7 @@ class Facts:
 
     def _add_in_text(self, fact: str, content: str) -> None:
         if text := short(content):
-            _note(self._in_text.setdefault(fact, {}), text)
+            _note(self._in_text.setdefault(fact, {}), text, say_nothing)  # one counts
 
     def add_json_ld(self, text: str) -> Any:
         """Note what a script of JSON-LD declares, and return its document.
@@ -125,12 +137,20 @@ class Facts:
         self._characters_left -= len(text)
         document = json_ld.decode(text) if self._characters_left >= 0 else None
         if document is not None:
-            left = json_ld.MAX_OBJECTS - len(self._objects)
-            self._objects += list(json_ld.objects(document))[:left]
+            self._add_objects(json_ld.objects(document, self._leave_out))
             self._raw_left -= len(text)
             if self._raw_left >= 0:
-                self._raw += json_ld.raw(document)
+                self._raw += json_ld.raw(document, self._leave_out)
+            else:
+                self._leave_out("values")
         return document
+
+    def _add_objects(self, found: Iterable[dict[str, Any]]) -> None:
+        for one in found:
+            if len(self._objects) >= json_ld.MAX_OBJECTS:
+                self._leave_out("values")
+                return
+            self._objects.append(one)
 
     def add_breadcrumbs(
         self, text: str, end: int, decode: Callable[[str], str]
@@ -147,8 +167,8 @@ class Facts:
     # What follows from it
 
     def declared(self, base: Base) -> Declared:
-        feeds = _absolute(self._feeds, base)
-        amp_url = next(iter(_absolute(self._amp, base)), None)
+        feeds = _absolute(self._feeds, base, self._leave_out)
+        amp_url = next(iter(_absolute(self._amp, base, say_nothing)), None)
         alternates = self._languages(base)
         if not (self._metas or self._in_text or self._objects or self._breadcrumbs):
             return Declared(feeds=feeds, amp_url=amp_url, alternates=alternates)
@@ -178,12 +198,13 @@ class Facts:
         }
         for key in ("author", "creator"):
             for node in nodes:
-                if found := _authors(json_ld.names(node.get(key), by_id)):
+                named = json_ld.names(node.get(key), by_id, self._leave_out)
+                if found := _authors(named, self._leave_out):
                     return found
         for name in AUTHORS:
-            if found := _authors(self._metas.get(name, ())):
+            if found := _authors(self._metas.get(name, ()), self._leave_out):
                 return found
-        return _authors(self._agreed("author"))
+        return _authors(self._agreed("author"), self._leave_out)
 
     def _agreed(self, fact: str) -> list[str]:
         """The texts of a fact, if they are one."""
@@ -208,16 +229,16 @@ class Facts:
     def _types(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for node in self._objects:
-            found |= dict.fromkeys(json_ld.types(node))
-        return tuple(found)[:_MAX_ITEMS]
+            found |= dict.fromkeys(json_ld.types(node, self._leave_out))
+        return _first_of([*found], self._leave_out)
 
     def _names_above(self) -> tuple[str, ...]:
         for node in self._objects:
             if "BreadcrumbList" in json_ld.types(node) and (
-                names := json_ld.breadcrumbs(node)
+                names := json_ld.breadcrumbs(node, self._leave_out)
             ):
-                return _names(names)
-        return _names(self._breadcrumbs)
+                return _names(names, self._leave_out)
+        return _names(self._breadcrumbs, self._leave_out)
 
     def _languages(self, base: Base) -> tuple[Alternate, ...]:
         found: list[Alternate] = []
@@ -225,37 +246,54 @@ class Facts:
         for hreflang, href in self._alternates:
             if (url := base.join(href)) and (left := left - len(url)) >= 0:
                 found.append(Alternate(hreflang, url))
+        if left < 0:
+            self._leave_out("values")
         return tuple(found)
 
 
-def _note(found: dict[str, None], text: str) -> None:
+def _note(found: dict[T, None], one: T, leave_out: LeaveOut) -> None:
     if len(found) < _MAX_ITEMS:
-        found.setdefault(text)
+        found.setdefault(one)
+    elif one not in found:
+        leave_out("values")
 
 
-def _absolute(written: Iterable[str], base: Base) -> tuple[str, ...]:
+def _absolute(
+    written: Iterable[str], base: Base, leave_out: LeaveOut
+) -> tuple[str, ...]:
     found: dict[str, None] = {}
     left = _MAX_CHARACTERS
     for href in written:
         if (url := base.join(href)) and (left := left - len(url)) >= 0:
             found.setdefault(url)
+    if left < 0:
+        leave_out("values")
     return tuple(found)
 
 
-def _authors(written: Iterable[str]) -> str | None:
+def _first_of(names: list[str], leave_out: LeaveOut) -> tuple[str, ...]:
+    if len(names) > _MAX_ITEMS:
+        leave_out("values")
+    return tuple(names[:_MAX_ITEMS])
+
+
+def _authors(written: Iterable[str], leave_out: LeaveOut) -> str | None:
     """The names as one text; a URL, of a profile at a social network, is none."""
     names = [
         name
-        for name in _names(written)
+        for name in _names(written, leave_out)
         if not name.lower().startswith(("http://", "https://", "www."))
     ]
-    return short("; ".join(dict.fromkeys(names))) or None
+    together = "; ".join(dict.fromkeys(names))
+    if len(together) > MAX_TEXT:
+        leave_out("values")
+    return short(together) or None
 
 
-def _names(written: Iterable[str]) -> tuple[str, ...]:
+def _names(written: Iterable[str], leave_out: LeaveOut) -> tuple[str, ...]:
     """Texts in which markup may be escaped, as many CMS write names."""
     names = (short(unescape(text)[:_MAX_NAME]) for text in written)
-    return tuple([name for name in names if name][:_MAX_ITEMS])
+    return _first_of([name for name in names if name], leave_out)
 
 
 def _element(text: str, start: int, name: str) -> str:

@@ -220,7 +220,7 @@ class ImageCollector:
             if not self._may_read(len(value) + _ATTRIBUTE):
                 return
             known = kind if kind != "lazy" or name not in SOURCES else "css"
-            for one in pictures(name, value, values, img=kind == "img"):
+            for one in pictures(name, value, values, self.leave_out, img=kind == "img"):
                 if name in LISTS:
                     named: LinkKind = "srcset" if kind == "img" else known
                     self.add(one.url, named, None, one.width)
@@ -239,7 +239,7 @@ class ImageCollector:
         offer: Offer | None = None,
     ) -> None:
         for attribute in _SRCSETS:
-            for candidate in parse_srcset(values.get(attribute, "")):
+            for candidate in parse_srcset(values.get(attribute, ""), self.leave_out):
                 self.add(candidate.url, kind, alt, candidate.width)
                 if offer is not None:
                     offer.add_candidate(candidate)
@@ -287,7 +287,7 @@ class ImageCollector:
             return
         from crawler.extract.json_pictures import json_pictures
 
-        self._add_all(json_pictures(text), "json")
+        self._add_all(json_pictures(text, self.leave_out), "json")
 
     def add_json_ld(self, text: str, document: Any) -> None:
         """Add the images that JSON-LD names; `document` is None where it is no JSON."""
@@ -295,7 +295,8 @@ class ImageCollector:
             return
         from crawler.extract.json_pictures import json_ld_pictures
 
-        self._add_all(json_ld_pictures(text, document), "json_ld")
+        found = json_ld_pictures(text, document, self.leave_out)
+        self._add_all(found, "json_ld")
 
     def _add_all(self, found: Iterable[str], kind: LinkKind) -> None:
         for url in found:

@@ -22,6 +22,7 @@ from crawler.extract.addresses import is_address, is_other_file, is_picture
 from crawler.extract.css.urls import css_urls, is_shown
 from crawler.extract.html.srcset import Candidate, parse_srcset
 from crawler.extract.json_pictures import json_pictures
+from crawler.model.documents import LeaveOut
 
 _SOURCES_NAMES = """
     data-src data-original data-lazy-src data-lazy data-hi-res-src data-hires
@@ -112,7 +113,12 @@ def embedded(name: str, values: Mapping[str, str]) -> str | None:
 
 
 def pictures(
-    name: str, value: str, values: Mapping[str, str], *, img: bool
+    name: str,
+    value: str,
+    values: Mapping[str, str],
+    leave_out: LeaveOut,
+    *,
+    img: bool,
 ) -> Iterator[Candidate]:
     """The pictures that the attribute `name` holds.
 
@@ -124,8 +130,8 @@ def pictures(
     if not value or len(value) > _MAX_VALUE or _is_code(name, value):
         return
     if name in LISTS:
-        yield from _of_list(value)
-    elif value[0] in "{[" and (found := list(json_pictures(value))):
+        yield from _of_list(value, leave_out)
+    elif value[0] in "{[" and (found := list(json_pictures(value, leave_out))):
         yield from (Candidate(url, None) for url in found)
     elif _QUOTED_CSS(value):
         yield from (
@@ -134,7 +140,7 @@ def pictures(
     elif _counts(name, value, values, img):
         yield Candidate(value, None)
     elif not _TEXTS(name) and "." in value:
-        yield from _among_others(name, value)
+        yield from _among_others(name, value, leave_out)
 
 
 def _is_code(name: str, value: str) -> bool:
@@ -168,22 +174,25 @@ def _is_declared(values: Mapping[str, str]) -> bool:
     return False
 
 
-def _of_list(value: str) -> Iterator[Candidate]:
+def _of_list(value: str, leave_out: LeaveOut) -> Iterator[Candidate]:
     if "|" in value or "[" in value:  # `bgset` separates the sources of a picture so
         value = _BGSET(", ", value).strip(", ")
-    for candidate in parse_srcset(value):
+    for candidate in parse_srcset(value, leave_out):
         if is_address(candidate.url) and not is_other_file(candidate.url):
             yield candidate
 
 
-def _among_others(name: str, value: str) -> Iterator[Candidate]:
+def _among_others(name: str, value: str, leave_out: LeaveOut) -> Iterator[Candidate]:
     """The pictures of a list, or in quotes, in the options of a script."""
     if "'" in value or '"' in value:
-        yield from (Candidate(url, None) for url in json_pictures(value))
+        yield from (Candidate(url, None) for url in json_pictures(value, leave_out))
         return
-    words = [word for word in _SEPARATOR(value)[:_MAX_LIST] if word]
+    written = [word for word in _SEPARATOR(value) if word]
+    words = written[:_MAX_LIST]
     rest = [word for word in words if not is_picture(word)]
     if len(rest) < len(words) and all(map(_DESCRIPTOR, rest)):
+        if len(written) > len(words):
+            leave_out("links")
         for word in words:
             if is_picture(word) and ("/" in word or _PICTURE_NAME(name)):
                 yield Candidate(word, None)

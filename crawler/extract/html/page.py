@@ -105,7 +105,6 @@ class _Document:
         self.base: str | None = None
         self.lang: str | None = None
         self.declared = Declarations()
-        self.robots: list[str] = []
         self._facts: Facts | None = None
         self._texts = LinkTexts(self.text, self.decode)
         self._nested = False
@@ -115,7 +114,7 @@ class _Document:
         """Read the start tags of the text, as far as the limit on links allows."""
         text, links, images, decode = self.text, self.links, self.images, self.decode
         found_again = self._texts.found_again
-        found = images.found
+        found, leave_out = images.found, images.leave_out
         for name, written, href, end, content_end in start_tags(text, xml=xml):
             if href is not None:
                 if not href:
@@ -131,7 +130,8 @@ class _Document:
             elif name in _TEXTS:
                 _TEXTS[name](self, written, end, content_end)
             else:
-                values = attributes(written if written.isascii() else decode(written))
+                plain = written if written.isascii() else decode(written)
+                values = attributes(plain, leave_out)
                 if name in ELEMENTS:
                     ELEMENTS[name](images, values)
                     self.note_thumbnail(name, end)
@@ -155,7 +155,7 @@ class _Document:
         if self._facts is None:
             from crawler.extract.html.facts import Facts
 
-            self._facts = Facts()
+            self._facts = Facts(self.images.leave_out)
         return self._facts
 
     def anchor(self, values: Mapping[str, str], end: int) -> None:
@@ -195,7 +195,9 @@ class _Document:
 
     def frame(self, values: Mapping[str, str], _end: int) -> None:
         self._add(values.get("src"), "iframe")
-        if "srcdoc" in values and not self._nested:
+        if "srcdoc" in values and self._nested:
+            self.images.leave_out("markup")
+        elif "srcdoc" in values:
             nested = _Document(
                 self._markup._replace(text=values["srcdoc"], decode=str),
                 with_text=False,
@@ -246,8 +248,8 @@ class _Document:
                 self.facts.add_meta(name, content)
             else:
                 self.facts.add_property(values)
-        elif name == "robots" and len(self.robots) < 10:
-            self.robots.append(short(content))
+        elif name == "robots":
+            self.declared.add_robots(content, self.images.leave_out)
         elif values.get("http-equiv", "").lower() == "refresh" and (
             found := REFRESH(content)
         ):
@@ -322,7 +324,7 @@ class _Document:
             canonical_url=canonical_url,
             canonical_source=canonical_source,
             lang=self.lang or None,
-            robots_meta=", ".join(filter(None, self.robots)) or None,
+            robots_meta=self.declared.robots_meta(),
             declared=NOTHING if self._facts is None else self._facts.declared(base),
             left_out=self.images.left_out,
         )

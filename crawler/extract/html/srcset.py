@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from crawler.model.documents import LeaveOut, say_nothing
 from crawler.model.regex import compiled
 
 _SPACE = r"\t\n\f\r "
@@ -31,7 +32,7 @@ class Candidate(NamedTuple):
     """Image pixels for a pixel of the screen; None: no such descriptor."""
 
 
-def parse_srcset(value: str) -> list[Candidate]:
+def parse_srcset(value: str, leave_out: LeaveOut = say_nothing) -> list[Candidate]:
     """The candidates of `value`, in order, without those with invalid descriptors."""
     candidates: list[Candidate] = []
     position = 0
@@ -46,6 +47,8 @@ def parse_srcset(value: str) -> list[Candidate]:
         valid, width, density = _read(descriptors[0].rstrip(",").split())
         if valid:
             candidates.append(Candidate(url, width, density))
+    if len(candidates) >= MAX_CANDIDATES and _URL(value, position):
+        leave_out("links")
     return [candidate for candidate in candidates if candidate.url]
 
 

@@ -45,6 +45,7 @@ from html import unescape
 from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
 
+from crawler.model.documents import LeaveOut, say_nothing
 from crawler.model.regex import compiled
 
 if TYPE_CHECKING:
@@ -341,17 +342,18 @@ def attribute_spans(written: str) -> list[AttributeSpan]:
     return list(found.values())
 
 
-def attributes(written: str) -> Mapping[str, str]:
+def attributes(written: str, leave_out: LeaveOut = say_nothing) -> Mapping[str, str]:
     """The attributes in the text of a tag: names in lower case, values decoded.
 
     Of two attributes with one name the first counts. What is beyond _MAX_TAG characters
-    is ignored.
+    is left out.
     """
-    return (
-        _parse_cached(written)
-        if len(written) <= _MAX_CACHED_TAG
-        else _parse(written[:_MAX_TAG])
-    )
+    if len(written) <= _MAX_CACHED_TAG:
+        return _parse_cached(written)
+    if len(written) > _MAX_TAG:
+        leave_out("markup")
+        written = written[:_MAX_TAG]
+    return _parse(written)
 
 
 def _parse(written: str) -> dict[str, str]:

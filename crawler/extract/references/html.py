@@ -21,6 +21,7 @@ from crawler.extract.html.tags import (
 )
 from crawler.extract.references.css import css_references
 from crawler.extract.references.reference import Reference, Role, Text
+from crawler.model.documents import say_nothing
 
 _GUARDS = ("integrity", "crossorigin")
 _POLICIES = frozenset(
@@ -252,6 +253,7 @@ def _lazy(element: _Element, span: AttributeSpan) -> Iterator[Reference]:
             yield from _candidates(element, span, "lazy")
         return
     img = element.name in _IMAGE_ELEMENTS
-    found = [one.url for one in pictures(name, value, element.values, img=img)]
+    all_found = pictures(name, value, element.values, say_nothing, img=img)
+    found = [one.url for one in all_found]
     if found == [value.strip()]:
         yield element.place(span, "lazy")

@@ -18,10 +18,12 @@ from crawler.extract.xml.scanner import Scanner
 from crawler.model.regex import compiled
 
 _MAX_TEXT = 64 * 1024
-"""Characters of the text of one element; the rest is cut off."""
+"""Characters of the text of one element; the rest is left out."""
 _PART = 64 * 1024
 MAX_ELEMENTS = 400_000
 """Elements of one document; the rest is not read."""
+_TEXTS_FOR_PEOPLE = frozenset({"content", "description", "encoded", "summary"})
+"""Elements whose text no reader takes, so that nothing of it is left out."""
 _MAX_DEPTH = 256
 """Nested elements; deeper ones are ignored, and after as many of them reading ends."""
 
@@ -54,12 +56,13 @@ def elements(
 ) -> Iterator[Element]:
     """The root when it begins, then each element when it ends, at last the root again.
 
-    It ends early after `max_elements`, or a few more, where elements are nested too
-    deep, and where entities grow without measure; then `cut` is called. An element that
-    the end of the document leaves open is not among them. `charset` is that of the
+    It ends early after `max_elements`, or a few more, where elements are nested far too
+    deep, and where entities grow without measure. Then `cut` is called, as it is where
+    a tag, a text or the depth is beyond its limit. An element that the end of the
+    document leaves open is not among them. `charset` is that of the
     Content-Type, which overrides the XML declaration.
     """
-    opened = _OpenElements()
+    opened = _OpenElements(cut)
     scanner = Scanner(opened)
     try:
         for text in decoded(parts, charset):
@@ -152,7 +155,8 @@ class _Open:
 class _OpenElements:
     """Receives tags and texts, and holds the elements that have ended until `take`."""
 
-    def __init__(self) -> None:
+    def __init__(self, cut: Callable[[], None]) -> None:
+        self._cut = cut
         self.ended = 0
         self.too_deep = 0
         self._entities = Entities()
@@ -165,6 +169,7 @@ class _OpenElements:
     def start(self, written: str, attributes: str, empty: bool) -> None:
         if len(self._open) >= _MAX_DEPTH:
             self.too_deep += not empty
+            self._cut()
             return
         scope = self._open[-1].scope if self._open else self._outermost
         values = _NO_ATTRIBUTES
@@ -194,15 +199,31 @@ class _OpenElements:
         if not self._open or self.too_deep:
             return
         last = self._open[-1]
-        if last.length < _MAX_TEXT and (last.text or not text.isspace()):
+        length = last.length + len(text)
+        if length > _MAX_TEXT:
+            self._add_part(last, text)
+        elif last.text or not text.isspace():
             last.text.append(text)
-            last.length += len(text)
+            last.length = length
+
+    def _add_part(self, last: _Open, text: str) -> None:
+        """Add as much to the text of an element as there is room for."""
+        if not last.text:
+            text = text.lstrip()
+        room = _MAX_TEXT - last.length
+        last.text.append(text[:room])
+        last.length += min(room, len(text))
+        if text[room:].strip() and last.name not in _TEXTS_FOR_PEOPLE:
+            self._cut()
 
     def cdata(self, text: str) -> None:
         self.text(text.replace("&", "&amp;"))
 
     def declarations(self, subset: str) -> None:
         self._entities.declare(subset)
+
+    def too_long(self) -> None:
+        self._cut()
 
     def take(self) -> list[Element]:
         ended, self._ended = self._ended, []
@@ -214,7 +235,7 @@ class _OpenElements:
         self._names[last.written] -= 1
         self.ended += 1
         parent = self._open[-1].name if self._open else ""
-        text = self._entities.resolve("".join(last.text)[:_MAX_TEXT]).strip()
+        text = self._entities.resolve("".join(last.text)).strip()
         self._ended.append(
             Element(last.name, last.namespace, parent, text, last.attributes)
         )

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from crawler.extract.body import Body, Reader, read_other
 from crawler.extract.html.reader import read_xhtml
 from crawler.extract.images.reader import read_svg
-from crawler.model.documents import Document, File
+from crawler.model.documents import Document, File, LeftOut, left_out_of
 from crawler.model.regex import compiled
 
 _READERS_BY_ROOT: dict[str, Reader] = {"html": read_xhtml, "svg": read_svg}
@@ -85,17 +87,22 @@ def read_sitemap(body: Body) -> File | None:
     from crawler.extract.xml.listing import read_listing, read_text_listing
     from crawler.extract.xml.sitemap import is_url_list, unpacked
 
+    cut: set[LeftOut] = set()
+    listing: File | str = ""
     # A charset is that of the text: of what is packed the header can't tell it.
     charset = None if body.content.startswith(_GZIP) else body.charset
     head = next(decoded(unpacked(body.content), charset), "")[:_HEAD]
     if _ROOT.search(head.encode()):
+        parts = unpacked(body.content, cut.add)
         listing = read_listing(
-            unpacked(body.content), body.url, body.media_type, charset, body.max_links
+            parts, body.url, body.media_type, charset, body.max_links
         )
-        return listing if isinstance(listing, File) else None
-    if is_url_list(head) or (called_sitemap and body.media_type == "text/plain"):
-        return read_text_listing(decoded(unpacked(body.content), charset), body)
-    return None
+    elif is_url_list(head) or (called_sitemap and body.media_type == "text/plain"):
+        parts = unpacked(body.content, cut.add)
+        listing = read_text_listing(decoded(parts, charset), body)
+    if isinstance(listing, str):
+        return None
+    return replace(listing, left_out=left_out_of(listing.left_out, cut))
 
 
 def is_listing(start: Body) -> bool:

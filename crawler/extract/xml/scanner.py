@@ -86,6 +86,9 @@ class Target(Protocol):
     def declarations(self, subset: str) -> None:
         """The internal subset of a document type declaration."""
 
+    def too_long(self) -> None:
+        """A tag or a document type declaration is longer than _MAX_TAG."""
+
 
 class Scanner:
     """Finds the tags and texts of one document for `target`."""
@@ -181,6 +184,8 @@ class Scanner:
             if found is None and not final and len(text) - start < _MAX_TAG:
                 return start
             self._had_doctype = True
+            if found is None and len(text) - start >= _MAX_TAG:
+                self._target.too_long()
             if found:
                 self._target.declarations(found[1] or "")
                 return found.end()
@@ -197,6 +202,8 @@ class Scanner:
                 return found.end()
         found = _BROKEN(text, start)
         if not found:
+            if len(text) - start >= _MAX_TAG and _UNFINISHED(text, start):
+                self._target.too_long()
             return self._stray(start)
         if found[1]:
             self._target.end(found[2])

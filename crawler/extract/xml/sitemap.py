@@ -12,6 +12,7 @@ from itertools import chain
 
 from crawler.extract.html.links import LinkCollector
 from crawler.extract.xml.parser import Element, parts_of
+from crawler.model.documents import LeaveOut, say_nothing
 from crawler.model.url import MAX_URL
 
 ROOTS = frozenset({"urlset", "sitemapindex"})
@@ -77,7 +78,7 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
     yield rest.strip()
 
 
-def unpacked(body: bytes) -> Iterator[bytes]:
+def unpacked(body: bytes, leave_out: LeaveOut = say_nothing) -> Iterator[bytes]:
     """The content of `body` in parts, unpacked as often as it is packed with gzip.
 
     Up to _MAX_PACKED times, and up to _MAX_UNPACKED bytes. It ends early where the file
@@ -89,29 +90,33 @@ def unpacked(body: bytes) -> Iterator[bytes]:
         parts = chain((first,), parts)
         if not first.startswith(_GZIP):
             break
-        parts = _inflated(parts)
+        parts = _inflated(parts, leave_out)
     return parts
 
 
-def _inflated(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _inflated(parts: Iterable[bytes], leave_out: LeaveOut) -> Iterator[bytes]:
     left, members = _MAX_UNPACKED, 1
     inflate = zlib.decompressobj(wbits=31)
     try:
         for part in parts:
             rest, full = part, False
             while rest or full:
+                if members > _MAX_MEMBERS:
+                    if rest[:1] == _GZIP[:1]:
+                        leave_out("markup")
+                    return
                 content = inflate.decompress(rest, _PART)
+                if len(content) > left:
+                    yield content[:left]
+                    leave_out("markup")
+                    return
                 left -= len(content)
                 if content:
                     yield content
-                if left <= 0:
-                    return
                 rest, full = inflate.unconsumed_tail, len(content) == _PART
                 if inflate.eof:
                     rest, full = inflate.unused_data, False
                     members += 1
-                    if members > _MAX_MEMBERS:
-                        return
                     inflate = zlib.decompressobj(wbits=31)
     except zlib.error:
         return

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crawler.extract import body
+from crawler.extract import body, json_text
 from crawler.extract.css import reader as css
 from crawler.extract.extractor import extract
 from crawler.extract.html import declarations, images, reader
@@ -143,8 +143,8 @@ def test_urls_that_are_long_together(monkeypatch):
         (reader, "MAX_MARKUP", "text/html", "<p>"),
         (reader, "MAX_MARKUP", "application/xhtml+xml", "<p>"),
         (css, "MAX_STYLE", "text/css", "p{}"),
-        ("crawler.extract.json_links", "MAX_MARKUP", "application/json", '["a"]'),
-        ("crawler.extract.json_feed", "MAX_MARKUP", "text/plain", FEED % ""),
+        (json_text, "MAX_MARKUP", "application/json", '["a"]'),
+        (json_text, "MAX_MARKUP", "text/plain", FEED % ""),
         (declarations, "MAX_SCRIPT", "text/html", SCRIPT),
         (images, "_MAX_CHARACTERS", "text/html", "<style>@</style>"),
     ],
@@ -194,6 +194,23 @@ def test_values_of_json_beyond_the_limit(monkeypatch):
     monkeypatch.setattr("crawler.extract.json_pictures.MAX_VALUES", 4)
     assert left_out('["a", "b", "c"]', "application/json") == ()
     assert left_out('["a", "b", "c", "d"]', "application/json") == ("markup",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("application/json", "[%s]"), ("text/plain", FEED)]
+)
+def test_commas_of_json_beyond_the_limit(monkeypatch, kind, text):
+    text %= '"a", "b"'
+    monkeypatch.setattr(json_text, "MAX_COMMAS", text.count(","))
+    assert left_out(text, kind) == ()
+    monkeypatch.setattr(json_text, "MAX_COMMAS", text.count(",") - 1)
+    assert left_out(text, kind) == ("markup",)
+
+
+def test_json_that_is_nested_too_deep():
+    assert left_out("[" * 100 + "]" * 100, "application/json") == ()
+    deep = "[" * 100_000 + "]" * 100_000
+    assert left_out(deep, "application/json") == ("markup",)
 
 
 def test_the_limits_are_those_of_the_schema():
