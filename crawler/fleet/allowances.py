@@ -10,7 +10,7 @@ the pages that are in the shard's snapshot; those of the lost machine count no m
 Each change has a number, so that an old claim which comes late changes nothing.
 
 `limits.max_bytes` is approximate, as with one process: each machine may use what the
-last reports of all have left over.
+last reports of the others have left over, also before it starts its processes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ class Allowances:
         """Share these limits from now on. What no shard here has is given back."""
         self._limits = limits
         self._file.keep("pages", 0)
-        self._file.allow("bytes", Allowance(0, limits.max_bytes or 0))
 
     @property
     def limit_bytes(self) -> bool:
@@ -129,13 +128,20 @@ class Allowances:
         limit = self._limits.max_pages
         return 0 if limit is None else limit - sum(one.pages for one in reports)
 
-    def share_bytes(self, own: Collection[Report], reports: Collection[Report]) -> bool:
-        """Let the shards here use the bytes that are left; whether some are."""
+    def has_bytes(self, reports: Collection[Report]) -> bool:
+        """Whether the limit still allows some; without one it does."""
+        limit = self._limits.max_bytes
+        return limit is None or sum(one.received_bytes for one in reports) < limit
+
+    def share_bytes(self, elsewhere: Collection[Report]) -> None:
+        """Let the shards here have what those `elsewhere` have left over in all.
+
+        What the shards here have used is known, also of those that have told nothing.
+        """
         limit = self._limits.max_bytes
         if limit is None:
-            return True
-        left = max(0, limit - sum(one.received_bytes for one in reports))
-        allowance = Allowance(0, left + sum(one.received_bytes for one in own))
+            return
+        used = sum(one.received_bytes for one in elsewhere)
+        allowance = Allowance(0, max(0, limit - used))
         if allowance != self._file.allowance("bytes"):
             self._file.allow("bytes", allowance)
-        return left > 0

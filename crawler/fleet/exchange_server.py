@@ -287,7 +287,17 @@ class LeaseServer(Protocol):
         ...
 
     def reports(self) -> dict[int, bytes]:
-        """How all shards stand, by their last reports."""
+        """How all shards stand, by what their last leases have told.
+
+        A shard that was just taken has told nothing.
+        """
+        ...
+
+    def last_reports(self) -> dict[int, bytes]:
+        """The same, with what the lease before has told where the last one has not.
+
+        What is there of a shard may be undone, so that it tells no end.
+        """
         ...
 
     def set_snapshot(self, lease: Lease, taken_at: float) -> None:

@@ -85,9 +85,7 @@ class Machine:
         self.held_until = -inf
         """Until when, by `awake`, this machine may keep anything of its shards."""
         self.own = EndElsewhere(shards, max_park_wait, lambda: 0, clock)
-        self._all = WholeCrawl(
-            server, shards, self.own, max_park_wait, clock, allowances
-        )
+        self._all = WholeCrawl(server, shards, max_park_wait, clock, allowances)
         self._allowances = allowances
         self._has_claimed = False
         self._began_at = clock()
@@ -123,7 +121,7 @@ class Machine:
         max_time = config.limits.max_time
         self._ends_at = inf if max_time is None else self._began_at + max_time
         self.own.max_park_wait = config.politeness.max_park_wait
-        self._all.take_limits(config)
+        self._all.take_limits(config, self.leases)
 
     @property
     def leases(self) -> Mapping[int, Lease]:
@@ -151,6 +149,7 @@ class Machine:
                 break
             hub.sleep(1.0)
         self._keep_until(began + self._lease_s - MARGIN_S)
+        self._all.share_bytes(self.leases)
         return sorted(self.leases)
 
     def _has_taken(self, shards: Collection[int], *, begins: bool = False) -> bool:
@@ -370,6 +369,7 @@ class Machine:
         """Get what the shards here need of the limits, by a lease that is held."""
         if self._taken.taken_over.difference(self.own.reports):
             return  # what these have used is not known yet
+        self._all.share_bytes(self.leases)
         own = self.own.reports.values()
         held = [lease for shard, lease in self.leases.items() if shard not in self.lost]
         if self._allowances is not None and held:

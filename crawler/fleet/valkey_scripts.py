@@ -67,6 +67,8 @@ for i = 7, #ARGV do is_known = is_known or ARGV[i] == last end
 if not is_known then return '! ' end
 if not home then redis.call('HSET', KEYS[3], ARGV[5], ARGV[3]) end
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
+local told = redis.call('HGET', KEYS[4], ARGV[5])
+if told then redis.call('HSET', KEYS[8], ARGV[5], told) end
 redis.call('HDEL', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[6], ARGV[5], ARGV[1])
 return ''
@@ -82,6 +84,7 @@ if redis.call('HGET', KEYS[3], ARGV[5]) ~= ARGV[6] then return 0 end
 redis.call('HSET', KEYS[3], ARGV[5], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[4])
 redis.call('HDEL', KEYS[4], ARGV[5])
+redis.call('HDEL', KEYS[10], ARGV[5])
 redis.call('HSET', KEYS[5], ARGV[5], ARGV[1])
 redis.call('HDEL', KEYS[8], ARGV[3])
 local known = redis.call('GET', KEYS[9])

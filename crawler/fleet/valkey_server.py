@@ -175,7 +175,7 @@ class ValkeyServer:
 
     def remove(self, shards: int) -> None:
         names = ["crawl", "homes", "reports", "over", "settling", "tokens"]
-        names += ["snapshots", "claims", "claims_of", "leases_of"]
+        names += ["snapshots", "claims", "claims_of", "leases_of", "told_before"]
         for kind in ("lease", "mail", "safe"):
             names += [f"{kind}:{shard}" for shard in range(shards)]
         with self._asking():
@@ -235,7 +235,7 @@ class ValkeyServer:
     ) -> Owner | None:
         lease_of = f"lease:{lease.shard}"
         names = ("crawl", lease_of, "homes", "reports", "settling", "tokens")
-        keys = [*map(self._key, (*names, "leases_of"))]
+        keys = [*map(self._key, (*names, "leases_of", "told_before"))]
         proof = "held" if is_held else "state" if has_state else ""
         with self._asking():
             arguments = [*_lease_arguments(lease, owner, ttl_s), proof, *tokens]
@@ -245,7 +245,7 @@ class ValkeyServer:
     def take_over(self, lease: Lease, owner: Owner, ttl_s: float, home: str) -> bool:
         common = ("homes", "reports", "tokens", "settling", "leases_of")
         names = ("crawl", f"lease:{lease.shard}", *common, "claims", "claims_of")
-        keys = [*map(self._key, names)]
+        keys = [*map(self._key, (*names, "told_before"))]
         arguments = [*_lease_arguments(lease, owner, ttl_s), home]
         with self._asking():
             return bool(self._take_over(keys, arguments))
@@ -296,8 +296,16 @@ class ValkeyServer:
         return {int(shard): float(taken_at) for shard, taken_at in found.items()}
 
     def reports(self) -> dict[int, bytes]:
+        return self._told("reports")
+
+    def last_reports(self) -> dict[int, bytes]:
+        # In this order: a shard that is taken in between is in the second one.
+        told = self._told("reports")
+        return self._told("told_before") | told
+
+    def _told(self, name: str) -> dict[int, bytes]:
         with self._asking():
-            found = self._client.hgetall(self._key("reports"))
+            found = self._client.hgetall(self._key(name))
         return {int(shard): content for shard, content in found.items()}
 
     # Inside

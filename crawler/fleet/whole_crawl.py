@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from crawler.fleet.allowances import Allowances
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.exchange_server import LeaseServer
 from crawler.fleet.messages import decode_progress
+from crawler.frontier.mail import Report
 from crawler.model.config import Config
 
 
 class WholeCrawl:
     """Sees the end of a crawl by so many `shards`, by what all have told.
 
-    `own` is how those of this machine stand. `allowances`: as of `Machine`, as are
-    `max_park_wait` and `clock`.
+    `allowances`, `max_park_wait` and `clock`: as of `Machine`.
     """
 
     def __init__(
         self,
         server: LeaseServer,
         shards: int,
-        own: EndOfCrawl,
         max_park_wait: float,
         clock: Callable[[], float],
         allowances: Allowances | None,
     ) -> None:
         self._server = server
         self._shards = shards
-        self._own = own
         self._allowances = allowances
+        self._last: dict[int, Report] = {}
+        """What shards have told last, also before they were taken again."""
         self._end = EndOfCrawl(shards, max_park_wait, self._pages_left, clock, clock())
 
     @property
@@ -43,11 +43,32 @@ class WholeCrawl:
         """Whether the crawl has a limit of bytes, so that each look counts."""
         return self._allowances is not None and self._allowances.limit_bytes
 
-    def take_limits(self, config: Config) -> None:
-        """Go on with what these settings of the crawl say of its limits and its end."""
+    def take_limits(self, config: Config, here: Collection[int]) -> None:
+        """Go on with what these settings of the crawl say of its limits and its end.
+
+        `here`: the shards of this machine.
+        """
         self._end.max_park_wait = config.politeness.max_park_wait
         if self._allowances is not None:
             self._allowances.take_limits(config.limits)
+            self._share(here)
+
+    def share_bytes(self, here: Collection[int]) -> None:
+        """Let the shards `here` have what those of the others have left over.
+
+        Raises ExchangeDown.
+        """
+        if self.limits_bytes:
+            found = self._server.last_reports()
+            self._last = {
+                shard: decode_progress(one).report for shard, one in found.items()
+            }
+            self._share(here)
+
+    def _share(self, here: Collection[int]) -> None:
+        if self._allowances is not None:
+            elsewhere = [self._last[one] for one in self._last if one not in here]
+            self._allowances.share_bytes(elsewhere)
 
     def sees_end(self, revision: int) -> bool:
         """Whether the crawl is at its end under the settings of this revision.
@@ -61,8 +82,8 @@ class WholeCrawl:
             self._end.heard(one.report, one.snapshot)
         if self._server.is_over():
             return True
-        own, every = self._own.reports.values(), self._end.reports.values()
-        has_bytes = self._allowances is None or self._allowances.share_bytes(own, every)
+        every = [*self._end.reports.values()]
+        has_bytes = self._allowances is None or self._allowances.has_bytes(every)
         self._end.died(shard for shard in told if told[shard].revision < revision)
         if has_bytes and not self._end.is_there():
             return False

@@ -49,6 +49,10 @@ class Machines:
         options = ("--exchange", self._address, "--shards", str(shards))
         assert run("crawl", self._site.url(0), *OPTIONS, *options, *more) == 0
         self._most = -(-shards // len(self.folders))
+        self.start()
+
+    def start(self) -> None:
+        """Start all machines, which have ended, or have never run."""
         self._running = [self._start(folder) for folder in self.folders]
 
     def _start(self, folder: Path) -> subprocess.Popen[bytes]:

@@ -36,6 +36,7 @@ class Data:
         self.homes: dict[int, str] = {}
         self.leases: dict[int, tuple[Lease, Owner, float]] = {}
         self.reports: dict[int, bytes] = {}
+        self.told_before: dict[int, bytes] = {}
         self.mail: dict[int, list[Arrival]] = {}
         self.tokens: dict[int, str] = {}
         self.claims: dict[str, tuple[int, int]] = {}
@@ -220,7 +221,9 @@ class MemoryServer:
             return STALE
         self.data.homes[lease.shard] = owner.home
         self.data.leases[lease.shard] = lease, owner, self._clock() + ttl_s
-        self.data.reports.pop(lease.shard, None)
+        told = self.data.reports.pop(lease.shard, None)
+        if told is not None:
+            self.data.told_before[lease.shard] = told
         self.data.tokens[lease.shard] = lease.token
         return None
 
@@ -235,6 +238,7 @@ class MemoryServer:
         data.homes[shard] = owner.home
         data.leases[shard] = lease, owner, self._clock() + ttl_s
         data.reports.pop(shard, None)
+        data.told_before.pop(shard, None)
         data.tokens[shard] = lease.token
         data.claims.pop(owner.home, None)
         data.has_all_claims = False
@@ -281,6 +285,10 @@ class MemoryServer:
     def reports(self) -> dict[int, bytes]:
         self._begin_call()
         return dict(self.data.reports)
+
+    def last_reports(self) -> dict[int, bytes]:
+        self._begin_call()
+        return self.data.told_before | self.data.reports
 
     def claim(self, lease: Lease, claim: Claim, shards: int) -> Answer | None:
         self._begin_call()

@@ -115,16 +115,31 @@ def test_bytes_are_what_the_reports_of_all_have_left(folder):
     other = Report(1, 1, is_idle=False, received_bytes=700_000)
     assert folder.grants.bytes(300_000) > 300_000, "none has told anything yet"
     folder.grants.release(0, 300_000)
-    assert folder.allowances.share_bytes([mine], [mine, other])
+    folder.allowances.share_bytes([other])
+    assert folder.allowances.has_bytes([mine, other])
     assert folder.file.left("bytes", 1 << 20) == (1 << 20) - 1_000_000
     other = Report(1, 1, is_idle=False, received_bytes=800_000)
-    assert not folder.allowances.share_bytes([mine], [mine, other])
+    folder.allowances.share_bytes([other])
+    assert not folder.allowances.has_bytes([mine, other])
     assert folder.grants.bytes(300_000) == 300_000
+
+
+def test_the_bytes_that_are_left_are_those_of_the_limit_that_was_raised(folder):
+    """Also before the processes that have begun again tell what they have."""
+    folder.grants.release(0, 800_000)
+    other = Report(1, 1, is_idle=False, received_bytes=700_000)
+    folder.allowances.share_bytes([other])
+    assert folder.file.left("bytes", 1 << 20) == 0
+    folder.begin(LimitsConfig(max_bytes=2_000_000))
+    folder.allowances.share_bytes([other])
+    assert folder.file.left("bytes", 2_000_000) == 500_000
 
 
 def test_no_limit_is_no_claim(folder):
     folder.begin(LimitsConfig())
     folder.settle(BUSY)
     assert folder.server.data.claims == {}
-    assert folder.allowances.share_bytes([BUSY], [BUSY])
+    folder.allowances.share_bytes([BUSY])
+    assert folder.file.allowance("bytes") is None
+    assert folder.allowances.has_bytes([BUSY])
     assert folder.allowances.pages_left([BUSY]) == 0

@@ -105,6 +105,7 @@ def test_an_owner_that_slept_past_its_lease_tells_nothing(server):
     server.report({LEASE: b"before"})
     assert server.take(NEWER, ONE, TTL_S) is None
     assert server.reports() == {}, "what the one before told may be undone"
+    assert server.last_reports() == {2: b"before"}
     with pytest.raises(LeaseLost):
         server.post(LEASE, {1: [POST]})
     with pytest.raises(LeaseLost):
@@ -112,7 +113,7 @@ def test_an_owner_that_slept_past_its_lease_tells_nothing(server):
     server.report({LEASE: b"asleep", NEWER: b"now"})
     server.release([LEASE])
     assert server.renew([LEASE], ONE, TTL_S) == [2]
-    assert server.reports() == {2: b"now"}
+    assert server.reports() == server.last_reports() == {2: b"now"}
     assert server.owners(4) == {2: ONE}
     assert server.read({1: ""}) == {}
     server.post(NEWER, {1: [POST]})
@@ -417,6 +418,8 @@ def test_what_is_no_address(text):
 def test_a_shard_whose_machine_is_gone_is_taken_over_once(server):
     begun(server)
     assert server.take(LEASE, ONE, TTL_S) is None
+    server.report({LEASE: b"before"})
+    assert server.take(LEASE, ONE, TTL_S) is None
     server.report({LEASE: b"one"})
     assert not server.take_over(NEWER, TWO, TTL_S, ONE.home), "it is at work"
     server.release([LEASE])
@@ -425,7 +428,7 @@ def test_a_shard_whose_machine_is_gone_is_taken_over_once(server):
     assert server.homes() == {2: TWO.home}
     assert server.owners(4) == {2: TWO}
     assert last_tokens(server) == {2: NEWER.token}
-    assert server.reports() == {}
+    assert server.reports() == server.last_reports() == {}
     assert server.take(Lease(2, "c3"), ONE, TTL_S, has_state=True) == TWO
     server.release([NEWER])
     refused = server.take(Lease(2, "d4"), ONE, TTL_S, has_state=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 import hub
 from crawler.engine.stats import Snapshot
+from crawler.fleet.allowances import Allowances
 from crawler.fleet.exchange_server import (
     ExchangeDown,
     Lease,
@@ -23,7 +25,10 @@ from crawler.fleet.held_leases import HeldLeases
 from crawler.fleet.machine import LEASE_S, Machine
 from crawler.fleet.messages import LeaseSettings, Renewed
 from crawler.frontier.mail import Mark, Report
+from crawler.frontier.sqlite.fleet_file import FleetFile
+from crawler.model.config import Config
 from crawler.model.errors import StateError
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.shards import Layout
 from hub.testing import simulated_network
 from tests.helpers.memory_server import Data, MemoryHistory, MemoryServer
@@ -521,7 +526,7 @@ class Asked:
     def pages_left(self, _reports) -> int:
         return 0
 
-    def share_bytes(self, _own, _reports) -> bool:
+    def has_bytes(self, _reports) -> bool:
         return True
 
 
@@ -541,3 +546,22 @@ def test_nothing_is_claimed_before_a_restored_shard_has_told_what_it_has(world):
     machine.own.heard(report(0, is_idle=False), Snapshot(1.0))
     world.run(machine, 2)
     assert asked[0] == [0, 2, 3]
+
+
+def test_a_machine_that_begins_knows_what_the_others_have_received(world, tmp_path):
+    """Also while they begin, too, before its own processes ask for any bytes."""
+    limits = LimitsConfig(max_bytes=1000)
+    other = world.machine("other")
+    other.take([], 2)
+    told = report(0, is_idle=False)
+    other.own.heard(replace(told, received_bytes=900), Snapshot(1.0))
+    other.report_end()
+    other.release()
+    world.machine("other").take([0, 1], 2)
+    with closing(FleetFile(tmp_path)) as file:
+        given = Allowances(file, limits, "one", SHARDS, world.notes.append)
+        machine = world.machine("one", allowances=given)
+        assert machine.take([], 9) == [2, 3]
+        assert file.left("bytes", 1000) == 100
+        machine.take_limits(Config(limits=LimitsConfig(max_bytes=2000)))
+        assert file.left("bytes", 2000) == 1100

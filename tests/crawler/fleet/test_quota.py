@@ -26,15 +26,19 @@ def pages(machines: Machines) -> int:
 
 
 def test_machines_that_have_reached_the_quota(site, tmp_path, valkey_process, capsys):
-    """The exchange knows what their folders have."""
+    """The exchange knows what their folders have, and a restart fetches nothing."""
     valkey_process.command("FLUSHALL")
     machines = Machines(site, tmp_path, valkey_process, 2)
     status = ["status", "--exchange", valkey_process.address("crawl")]
-    machines.begin(2, "--quota", str(QUOTA))
+    machines.begin(2, "--quota", str(QUOTA), "-w", "0.1")
     try:
         assert machines.wait() == [0, 0]
         assert run([*status, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["counts"]["pages"] == pages(machines)
+        requests = len(site.requested)
+        machines.start()
+        assert machines.wait() == [0, 0]
+        assert len(site.requested) == requests
     finally:
         machines.stop()
