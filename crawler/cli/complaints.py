@@ -34,6 +34,10 @@ def complain(text: str, arguments: Sequence[str], details: str = "") -> None:
 
 def complain_of_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
     """Print what click says of the words of the command line."""
+    if isinstance(error, click.NoSuchOption):
+        from crawler.cli.of_machines import with_command_here
+
+        error = with_command_here(error)
     if wants_json(arguments):
         complain(error.format_message(), arguments)
         return

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 import hub
 from crawler import __version__
 from crawler.cli.fleet import PATIENCE_S, checked_session, run_supervised
+from crawler.cli.of_machines import NO_RECRAWL, OF_WORK
+from crawler.cli.running import tell_of_contact
 from crawler.cli.task import Task
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.verbosity import Verbosity, verbosity_of
@@ -26,7 +28,11 @@ from crawler.fleet.allowances import Allowances
 from crawler.fleet.exchange_server import Owner, SharedCrawl
 from crawler.fleet.machine import Machine
 from crawler.fleet.machine_part import MachinePart, this_machine
-from crawler.fleet.shard_config import refuse_for_machines, shard_config
+from crawler.fleet.shard_config import (
+    refuse_for_machines,
+    refuse_for_snapshots,
+    shard_config,
+)
 from crawler.fleet.valkey_server import ValkeyServer
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
@@ -73,15 +79,10 @@ def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> 
         raise UsageError("--exchange is of one crawl, and the file has several jobs")
     for name in ("processes", "dir"):
         if params[name] is not None:
-            raise UsageError(
-                f"--exchange: --{name} is for `orbweb work DIR`, which runs shards of "
-                "the crawl on each machine"
-            )
+            raise UsageError(f"--exchange: --{name} is {OF_WORK}")
     (task,) = tasks
     if task.mode == "newer":
-        raise UsageError(
-            "--exchange: a crawl of several machines can't be crawled again"
-        )
+        raise UsageError(f"--newer: {NO_RECRAWL}")
     shards, fresh = params["shards"], task.mode == "fresh"
     with (
         opened_server(params["exchange"]) as (address, server),
@@ -89,6 +90,7 @@ def begin_plan(tasks: Sequence[Task], plan: Plan, params: Mapping[str, Any]) -> 
     ):
         _begin(task.config, address, server, shards, fresh=fresh)
         reporter.begin(plan.warnings, plan.notes)
+        tell_of_contact([task], reporter)
         reporter.notice(
             f"orbweb: {address}: begun in {counted(shards, 'shard')}; on each machine "
             f"run `orbweb work DIR --exchange {address}`"
@@ -174,11 +176,7 @@ def run_part(
         if snapshots is not None:
             from crawler.fleet.machine_snapshots import check_storage
 
-            if object_outputs(config):
-                raise UsageError(
-                    "--snapshot: records in object storage can't be cut back to a "
-                    "snapshot; leave one of the two out"
-                )
+            refuse_for_snapshots(config)
             check_storage(snapshots, crawl)
         most = most or SHARDS_A_PROCESS * processes
         with closing(Reporter(verbosity, folder, [config])) as reporter:

@@ -54,8 +54,7 @@ def run_tasks(
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
         reporter.begin(warnings, notes)
-        if any(task.mode == "new" and _lacks_contact(task.config) for task in tasks):
-            reporter.notice(NO_CONTACT)
+        tell_of_contact(tasks, reporter)
         try:
             if len(tasks) == 1:
                 return run_crawl(tasks[0], reporter).exit_code
@@ -71,6 +70,14 @@ NO_CONTACT = (
     "orbweb: note: the User-Agent names no contact; with --contact URL the owner of a "
     "site can ask you before blocking you"
 )
+
+
+def tell_of_contact(tasks: Sequence[Task], reporter: Reporter) -> None:
+    """Tell the user of a new crawl of the sites of others that names no contact."""
+    if any(task.mode == "new" and _lacks_contact(task.config) for task in tasks):
+        reporter.notice(NO_CONTACT)
+
+
 _OWN = (".localhost", ".local", ".internal", ".test", ".invalid")
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from crawler import __version__
 from crawler.cli.exchange import check_settings, no_crawl, opened_server, reporting
 from crawler.cli.flags import settings_of
+from crawler.cli.of_machines import NO_RECRAWL, OF_WORK
 from crawler.cli.plan import read_settings, seed_setting
 from crawler.engine.changed_settings import shown
 from crawler.fleet.address import Address
@@ -28,8 +29,13 @@ from crawler.model.units import counted
 from crawler.settings.load import Plan
 from crawler.settings.resumed import load_resumed
 from crawler.workspace.new_settings import refuse_fixed
-from crawler.workspace.outputs import with_absolute_outputs
+from crawler.workspace.outputs import object_outputs, with_absolute_outputs
 
+_NOT_CHANGES = {
+    "processes": f"it is {OF_WORK}",
+    "dir": f"it is {OF_WORK}",
+    "fresh": "with --shards N it begins one anew",
+}
 _OF_LOGIN = (("login", "url"), ("login", "form"))
 
 
@@ -43,11 +49,12 @@ def steer(
     """
     if params["exchange"] is None:
         raise UsageError("--pause is of the crawl at an exchange: name that, too")
-    for name in ("processes", "dir", "fresh", "newer"):
+    if params["newer"]:
+        raise UsageError(f"--newer: {NO_RECRAWL}")
+    for name, instead in _NOT_CHANGES.items():
         if params[name]:
             raise UsageError(
-                f"--{name} does not change a crawl of several machines; --shards N "
-                "begins one"
+                f"--{name} does not change a crawl of several machines: {instead}"
             )
     with opened_server(params["exchange"]) as (address, server):
         crawl = server.crawl()
@@ -61,6 +68,8 @@ def steer(
         old = replace(from_json(crawl.config.encode()), dir=address.crawl)
         plan = _plan(command, params, urls, old)
         config, changes = _changed(plan, old)
+        if server.snapshots():
+            _refuse_uploads(config)
         newer = replace(
             crawl,
             config=to_json(config).decode(),
@@ -108,6 +117,16 @@ def _changed(plan: Plan, old: Config) -> tuple[Config, tuple[Change, ...]]:
             )
     check_settings(config)
     return config, changes
+
+
+def _refuse_uploads(config: Config) -> None:
+    """Raise UsageError if the records of a crawl that has snapshots would leave it."""
+    if object_outputs(config):
+        raise UsageError(
+            "--output: the machines of this crawl keep snapshots, to which records in "
+            "object storage can't be cut back; leave -o out, since snapshots have the "
+            "records, too"
+        )
 
 
 def _told(

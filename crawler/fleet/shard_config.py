@@ -13,6 +13,7 @@ from crawler.engine.sandbox.cores import usable_cores
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.output.lines import STDOUT
+from crawler.workspace.outputs import object_outputs
 from crawler.workspace.shard_parts import as_part
 
 
@@ -37,6 +38,16 @@ def refuse_for_machines(config: Config) -> None:
         raise UsageError(
             "--exchange: output can't be set but to object storage (s3://...), since "
             "each machine writes records/ in its own folder"
+        )
+
+
+def refuse_for_snapshots(config: Config) -> None:
+    """Raise UsageError for records that can't be cut back to a snapshot."""
+    for name in object_outputs(config):
+        raise UsageError(
+            f"--snapshot: the records of this crawl go to {name}, where they can't be "
+            "cut back to a snapshot; leave --snapshot out, or begin the crawl anew "
+            "without -o, since snapshots have the records, too"
         )
 
 

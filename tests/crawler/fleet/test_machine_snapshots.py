@@ -12,6 +12,7 @@ from crawler.fleet.exchange_server import Lease, Owner
 from tests.helpers.killed_fleet import OPTIONS, endings
 from tests.helpers.killed_fleet import run as run_program
 from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.object_store import BUCKET, ObjectStore
 
 SEED = "http://127.0.0.1:9/"
 
@@ -41,6 +42,38 @@ def test_what_is_refused_before_anything_is_written(
     assert run(["work", str(folder), "--exchange", address, *options]) == 2
     assert message in capsys.readouterr().err
     assert not folder.exists()
+
+
+def test_records_in_object_storage_have_no_snapshots(
+    address, server, tmp_path, capsys, monkeypatch
+):
+    """Nor may a crawl that has snapshots get such an output later."""
+    output = f"s3://{BUCKET}/pages.jsonl.gz"
+    with ObjectStore() as store:
+        for name, value in store.environ.items():
+            monkeypatch.setenv(name, value)
+        crawl = ["crawl", SEED, "--exchange", address, "-q"]
+        assert run([*crawl, "--shards", "2", "-o", output]) == 0
+        folder = tmp_path / "a"
+        with_snapshots = ["--exchange", address, "--snapshot", str(tmp_path)]
+        assert run(["work", str(folder), *with_snapshots]) == 2
+        assert capsys.readouterr().err == (
+            f"orbweb: --snapshot: the records of this crawl go to {output}, where they "
+            "can't be cut back to a snapshot; leave --snapshot out, or begin the crawl "
+            "anew without -o, since snapshots have the records, too\n"
+        )
+        assert not folder.exists()
+
+        assert run([*crawl, "--shards", "2", "--fresh"]) == 0
+        server.take(Lease(0, "token"), Owner("home", "box:/data"), 60)
+        server.set_snapshot(Lease(0, "token"), 0.0)
+        before = server.crawl()
+        assert run([*crawl, "-o", output]) == 2
+        shown = capsys.readouterr().err
+        assert "--output: the machines of this crawl keep snapshots" in shown
+        assert "leave -o out" in shown
+        assert run([*crawl, "-o", "-"]) == 0, "this is no storage"
+        assert server.crawl().config != before.config
 
 
 def test_status_shows_how_old_snapshots_are(address, server, capsys):

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from crawler.cli import run
+from crawler.cli.running import NO_CONTACT
 from crawler.fleet.exchange_server import Lease, Owner
 from crawler.model.config import from_json
 from tests.helpers.killed_fleet import OPTIONS, endings, start
@@ -179,8 +180,10 @@ def test_what_is_changed_at_the_exchange(address, server, tmp_path, capsys):
         ("-o", "x.jsonl"): "output can't be set but to object storage (s3://...)",
         ("--login", SEED, "--form", "a=env:A"): "login.url can't change: each mach",
         ("--schema-line",): "records.schema_line can't change on a resume",
-        ("--fresh",): "--fresh does not change a crawl of several machines",
-        ("-d", "x"): "--dir does not change a crawl of several machines",
+        ("--fresh",): "--fresh does not change a crawl of several machines: with --sh",
+        ("-d", "x"): "--dir does not change a crawl of several machines: it is for `or",
+        ("--processes", "2"): "machines: it is for `orbweb work DIR`",
+        ("-N",): "can't be crawled again, since those that are off would have to begin",
     }
     for more, message in refused.items():
         assert run([*crawl, *more]) == 2
@@ -211,13 +214,57 @@ def test_a_paused_crawl_says_how_it_goes_on(address, server, capsys):
         (["--phash"], "--exchange: images.phash needs a crawl of one process"),
         (["-d", "x"], "--dir is for `orbweb work DIR`"),
         (["--processes", "2"], "--processes is for `orbweb work DIR`"),
-        (["-N"], "can't be crawled again"),
+        (["-N"], "can't be crawled again, since those that are off would have to beg"),
     ],
 )
 def test_what_a_crawl_of_machines_can_not(address, server, capsys, options, message):
     assert begin(address, *options) == 2
     assert message in capsys.readouterr().err
     assert server.crawl() is None
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [
+        ("recrawl", "--shards N --fresh`"),
+        ("retry", "`orbweb urls DIR --state error`"),
+        ("resume", "goes on by `orbweb work DIR --exchange"),
+        ("mirror", "`orbweb crawl --mirror URL --exchange"),
+        *(
+            (name, f"`orbweb {name} DIR` on a machine")
+            for name in ("urls", "links", "serve", "export")
+        ),
+    ],
+)
+def test_a_command_that_has_no_exchange_says_what_has(capsys, command, instead):
+    for option in (["--exchange=valkey://cache/news"], ["--shards", "4"]):
+        assert run([command, *option]) == 2
+        shown = capsys.readouterr().err
+        assert f"Error: {option[0].partition('=')[0]}: " in shown
+        assert instead in shown
+    assert run(["doctor", "--exchange", "valkey://cache/news"]) == 2
+    assert "No such option" in capsys.readouterr().err
+
+
+def test_an_option_of_work_says_whose_it_is(capsys):
+    assert run(["crawl", SEED, "--exchange", "valkey://a/b", "--snapshot", "x"]) == 2
+    assert "--snapshot is for `orbweb work DIR`" in capsys.readouterr().err
+
+
+def test_a_crawl_of_machines_advises_a_contact_as_any_other(
+    address, valkey_process, capsys
+):
+    def shown(*options: str) -> bool:
+        command = ["crawl", "--exchange", address, "--shards", "2", *options]
+        assert run(command) == 0
+        text = capsys.readouterr().err
+        valkey_process.command("FLUSHALL")
+        return NO_CONTACT in text
+
+    assert shown("https://news.example.com/")
+    assert not shown("https://news.example.com/", "-q")
+    assert not shown("https://news.example.com/", "--contact", "me@example.org")
+    assert not shown(SEED)
 
 
 def test_shards_are_of_an_exchange_which_has_to_begin_with_them(address, capsys):
