@@ -25,10 +25,12 @@ from crawler.model.crawl import (
 from crawler.model.documents import (
     File,
     ImageLink,
+    LeaveOut,
     Link,
     LinkKind,
     Page,
     refresh_target,
+    say_nothing,
 )
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
@@ -38,7 +40,7 @@ from crawler.model.url import host_key, join_header, origin
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import RobotsMeta
-from crawler.policy.scope import NAMED_SITEMAPS
+from crawler.policy.scope import NAMED_SITEMAPS, SITEMAPS
 from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
 
@@ -57,13 +59,6 @@ NO_VERSIONS: ImageVersions = {}
 NO_THUMBNAILS: Mapping[str, str] = {}
 
 _SCALED = re.compile(r"-\d{2,5}x\d{2,5}\.\w+$").search
-
-SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
-
-
-def is_named_sitemap(lease: Lease) -> bool:
-    """Whether robots.txt, a sitemap index or, as a seed, the user named the URL."""
-    return lease.kind in NAMED_SITEMAPS or lease.depth == 0
 
 
 class CandidateBuilder:
@@ -106,7 +101,12 @@ class CandidateBuilder:
         self.strip = ParamStripper(config.scope.strip_params).stripped
 
     def page(
-        self, lease: Lease, page: Page, robots_meta: RobotsMeta, status: int
+        self,
+        lease: Lease,
+        page: Page,
+        robots_meta: RobotsMeta,
+        status: int,
+        leave_out: LeaveOut = say_nothing,
     ) -> tuple[Discovered, ...]:
         """Everything of a page that may enter the frontier. `status`: its own.
 
@@ -116,21 +116,20 @@ class CandidateBuilder:
         """
         links: Iterable[Link] = page.links
         images: Iterable[Discovered]
+        noimageai = robots_meta.noimageai
         is_plain = not (page.pictures or any(_SCALED(one.url) for one in page.images))
         if is_plain or self._images.srcset == "all":
-            images = self.images(
-                lease, page.images, robots_meta.noimageai, title=page.title
-            )
+            images = self.images(lease, page.images, noimageai, title=page.title)
         else:
-            images, left_out = self._one_of_each(lease, page, robots_meta.noimageai)
-            links = [link for link in links if link.url not in left_out]
-        if robots_meta.noimageai is not None:
+            images, others = self._one_of_each(lease, page, noimageai, leave_out)
+            links = [link for link in links if link.url not in others]
+        if noimageai is not None:
             refused = {image.url for image in page.images}
             links = [link for link in links if link.url not in refused]
         onward = self._onward(lease, page.links, robots_meta.nofollow, status)
         found = (*onward, *images, *self.links(lease, links, robots_meta.nofollow))
         if page.styles and self._fetch_styles:  # last, for a link may be a page
-            return (*found, *self._styles(lease, page.styles, robots_meta.noimageai))
+            return (*found, *self._styles(lease, page.styles, noimageai))
         return found
 
     def file(self, lease: Lease, file: File, status: int) -> tuple[Discovered, ...]:
@@ -234,20 +233,22 @@ class CandidateBuilder:
         return found
 
     def _one_of_each(
-        self, lease: Lease, page: Page, noimageai: Skip | None
+        self, lease: Lease, page: Page, noimageai: Skip | None, leave_out: LeaveOut
     ) -> tuple[list[Discovered], Container[str]]:
         """The images of a page, of each picture one version; the URLs of the others."""
         from crawler.engine.images.versions import chosen_images, next_versions
         from crawler.policy.kept_images import is_too_small
 
-        chosen, versions, thumbnails, left_out = chosen_images(page, self._images)
+        chosen, versions, thumbnails, others = chosen_images(
+            page, self._images, leave_out if self._fetch_images else say_nothing
+        )
         found = self.images(
             lease, chosen, noimageai, NO_DATA, versions, thumbnails, page.title
         )
         for one in [one for one in found if one.skip and one.context]:
             if one.skip is not None and not is_too_small(one.skip.rule):
                 found += next_versions(self, one)
-        return found, left_out
+        return found, others
 
     def images(
         self,
@@ -380,11 +381,8 @@ class CandidateBuilder:
             raise ProtocolFailure(
                 f"the Location {location[:200]!r} is no URL to follow"
             )
-        chain = (
-            *lease.redirects,
-            *response.redirects,
-            Hop(response.url, response.status),
-        )
+        last = Hop(response.url, response.status)
+        chain = (*lease.redirects, *response.redirects, last)
         if any(hop.url == target for hop in chain):
             over = counted(len(chain), "redirect")
             raise RedirectLoop(f"{target} leads back to itself over {over}")

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from crawler.engine.candidates import is_named_sitemap
 from crawler.engine.record_builder import announced_size
 from crawler.extract.images.formats import FORMATS
 from crawler.extract.sniff import image_type
@@ -27,6 +26,7 @@ from crawler.model.crawl import Lease, Skip
 from crawler.model.errors import TooLarge
 from crawler.model.http import BodySink, PartialResponse, Response
 from crawler.output.partials import HashedBody, PartialFiles, mapped
+from crawler.policy.scope import is_named_sitemap
 
 if TYPE_CHECKING:
     from crawler.engine.images.limits import ImageLimits

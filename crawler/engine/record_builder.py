@@ -30,7 +30,12 @@ from crawler.model.documents import (
 from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import BodySink, Hop, Response
 from crawler.model.link_graph import FoundLinks
-from crawler.model.record_base import HeaderRow, RedirectHop
+from crawler.model.record_base import (
+    BodyRecord,
+    HeaderRow,
+    RedirectHop,
+    left_out_text,
+)
 from crawler.model.records import (
     ErrorRecord,
     FileRecord,
@@ -293,15 +298,17 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
     """The code of a record and its detail in words.
 
     The code is the `error_code` of an error, the `reason` of a skip, or how a refetched
-    URL changed. The detail is the message of an error, the rule of a skip, the damage
-    of a picture, or the URL that it is a duplicate of, or that it replaces.
+    URL changed. The detail is the message of an error, the rule of a skip, what a limit
+    has left out of a page or a file, the damage of a picture, or the URL that it is a
+    duplicate of, or that it replaces.
     """
     if isinstance(record, ErrorRecord):
         return record.error_code, record.error_message
     if isinstance(record, SkipRecord):
         return record.reason, record.rule
     if not isinstance(record, ImageRecord):
-        return record.changed, None
+        cut = record.left_out if isinstance(record, BodyRecord) else ()
+        return record.changed, left_out_text(cut) if cut else None
     if record.damage is not None:
         return record.changed, f"damaged: {record.damage}"
     if record.dup_of is None:

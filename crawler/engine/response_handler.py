@@ -21,17 +21,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from crawler.engine import record_builder
-from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
+from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.link_graph import found_links
-from crawler.engine.revalidation import (
-    CachedFields,
-    Revalidation,
-    unmodified_record,
-)
+from crawler.engine.revalidation import CachedFields, Revalidation, unmodified_record
 from crawler.fetch.conditional import (
     updated_validators,
     validators_match,
-    validators_of,
+    validators_of_whole,
 )
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Discovered, Lease, Outcome, Skip
@@ -40,17 +36,22 @@ from crawler.model.documents import (
     Enriched,
     File,
     Image,
+    LeaveOut,
+    LeftOut,
     Link,
     Listing,
     Page,
     is_json,
+    lacking,
+    say_nothing,
 )
 from crawler.model.errors import BodyFailure, ExtractFailure, ImageDecodeFailure
-from crawler.model.http import BodySink, Response, Validators
+from crawler.model.http import BodySink, Response
 from crawler.model.link_graph import FoundLinks
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
+from crawler.policy.scope import is_named_sitemap
 from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ if TYPE_CHECKING:
     from crawler.extract.looks.look import Look
     from crawler.output.bodies import Saves
 
-
 SeedEnded = Callable[[Lease, Iterable[Link]], None]
 """What a seed redirects to has come, with its links (`engine/seed_redirects.py`)."""
 
-Requisites = Callable[[Lease, Response, Document, Skip | None], tuple[Discovered, ...]]
+Requisites = Callable[
+    [Lease, Response, Document, Skip | None, LeaveOut], tuple[Discovered, ...]
+]
 """What a document needs to be shown, for a mirror (`archive/requisites.py`)."""
 
 Guard = Callable[[str], AbstractContextManager[object]]
@@ -133,8 +135,7 @@ class Reader:
             if not self._is_no_image(lease, response):
                 from crawler.engine.images.damaged import read_damaged  # few are
 
-                tries = self._tries
-                return read_damaged(lease, response, failure, self._images, tries)
+                return read_damaged(lease, response, failure, self._images, self._tries)
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
         if self._is_no_style(lease, document):
@@ -211,9 +212,8 @@ class Reader:
         The body is read when it has come as a page: then the checks, the quotas and the
         traps of pages apply to it. An empty body says nothing, so the hint stands.
         """
-        if lease.destination != "image" or not response.body:
-            return False
-        if not self._candidates.may_be_page(lease):
+        has_image = lease.destination == "image" and response.body
+        if not has_image or not self._candidates.may_be_page(lease):
             return False
         try:
             document = self._extract(lease, response, "page")
@@ -229,12 +229,9 @@ class Reader:
 
             response = readable(response)
         with self._guard(lease.url):
+            named = is_named_sitemap(lease)
             return self._extractor.extract(
-                response,
-                destination,
-                self._limits,
-                with_text=True,
-                named_sitemap=is_named_sitemap(lease),
+                response, destination, self._limits, with_text=True, named_sitemap=named
             )
 
     def _page(
@@ -285,8 +282,12 @@ class Reader:
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
-        found = self._candidates.page(lease, page, robots_meta, response.status)
-        found += self._requisites(lease, response, page, robots_meta.noimageai)
+        cut, noimageai = set[LeftOut](), robots_meta.noimageai
+        found = self._candidates.page(
+            lease, page, robots_meta, response.status, cut.add
+        )
+        found += self._requisites(lease, response, page, noimageai, cut.add)
+        page = lacking(page, cut)
         saved = self._saved(response, page.content_type)
         links = found_links(page, self._candidates.strip, response)
         if failure is not None:
@@ -298,7 +299,7 @@ class Reader:
         if enriched.text is not None:
             record_builder.add_text(page_record, enriched.text)
         items = record_builder.item_records(page_record, enriched.items)
-        validators = _validators(response)
+        validators = validators_of_whole(response)
         return Outcome(
             lease, page_record, found, None, items, validators, saved, links=links
         )
@@ -342,7 +343,7 @@ class Reader:
             lease, response, file, self._include, enriched
         )
         items = record_builder.item_records(record, enriched.items)
-        validators = _validators(response)
+        validators = validators_of_whole(response)
         return Outcome(
             lease, record, found, None, items, validators, saved, links=links
         )
@@ -353,7 +354,9 @@ class Reader:
         """The URLs in a file; of the answer of an API, with what it lists for links."""
         if listing is None:
             found = self._candidates.file(lease, file, response.status)
-            return file, (*found, *self._requisites(lease, response, file, None))
+            cut = set[LeftOut]()
+            found += self._requisites(lease, response, file, None, cut.add)
+            return lacking(file, cut), found
         from crawler.engine.api_answers import read_answer  # few crawls have an API
 
         max_links = self._limits.max_links
@@ -369,8 +372,11 @@ class Reader:
             return record_builder.skipped(lease, skip)
         if self._images.keep_damaged and response.truncated is not None:
             record.damage = "truncated"
-        found = self._requisites(lease, response, image, None)
-        picture, validators = response.streamed or response.body, _validators(response)
+        found = self._requisites(lease, response, image, None, say_nothing)
+        picture, validators = (
+            response.streamed or response.body,
+            validators_of_whole(response),
+        )
         seen = self._look(record, picture)
         return Outcome(lease, record, found, picture, (), validators, None, *seen)
 
@@ -392,9 +398,3 @@ class Reader:
 def _asked(lease: Lease) -> str:
     """The URL that was requested first."""
     return lease.redirects[0].url if lease.redirects else lease.url
-
-
-def _validators(response: Response) -> Validators | None:
-    """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
-    whole = response.status == 200 and response.truncated != "disconnect"
-    return validators_of(response) if whole else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from crawler.extract.body import Body
 from crawler.extract.html.forms import find_forms
 from crawler.extract.references.requisites import requisites
-from crawler.model.documents import ImageLink, LinkKind
+from crawler.model.documents import ImageLink, LinkKind, say_nothing
 
 _ELSEWHERE: frozenset[LinkKind] = frozenset(
     {"script", "media", "object", "font", "preload", "manifest"}
@@ -45,7 +45,7 @@ def may_be_insecure(content: bytes) -> bool:
 def insecure_references(body: Body) -> tuple[ImageLink, ...]:
     """The URLs of http that the HTML page in `body` has so, each once."""
     found: dict[str, LinkKind] = {}
-    for one in requisites(body):
+    for one in requisites(body, say_nothing):
         if one.kind in _ELSEWHERE and one.url.startswith("http:"):
             found.setdefault(one.url, one.kind)
     for form in find_forms(body.content, body.charset, body.url):

@@ -67,6 +67,12 @@ def validators_of(response: Response) -> Validators:
     )
 
 
+def validators_of_whole(response: Response) -> Validators | None:
+    """Those for the next crawl: a 304 stands for a whole 200, nothing else."""
+    whole = response.status == 200 and response.truncated != "disconnect"
+    return validators_of(response) if whole else None
+
+
 def can_revalidate(validators: Validators) -> bool:
     """Whether there is a validator that may be sent."""
     modified = validators.last_modified

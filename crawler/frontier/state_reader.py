@@ -52,7 +52,10 @@ class UrlRow(Struct, frozen=True):
     new, changed or unchanged.
     """
     detail: str | None
-    """The same in words: message, rule, or what it is a duplicate of."""
+    """The same in words: message, rule, or what it is a duplicate of.
+
+    Of a page or a file: what a limit has left out of it.
+    """
     redirects: tuple[Hop, ...]
     parent_url: str | None
     seed_url: str | None

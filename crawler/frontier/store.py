@@ -94,9 +94,9 @@ class UrlQueue(Protocol):
 
         `code` is its `error_code`, the `reason` of a skip, or for a URL that was
         fetched again how it has changed. `detail` is the same in words: the message,
-        the rule, or what it is a duplicate of. `stored` is for the next crawl; without
-        one, what is stored already stays. `links` take the place of those that are
-        stored; None: these stay.
+        the rule, what it is a duplicate of, or what a limit has left out of it.
+        `stored` is for the next crawl; without one, what is stored already stays.
+        `links` take the place of those that are stored; None: these stay.
         """
         ...
 

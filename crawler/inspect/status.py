@@ -6,6 +6,7 @@ moment count as queued.
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Literal
@@ -106,6 +107,15 @@ class Status(Totals, frozen=True, kw_only=True):
         if self.pid is not None:
             return "running"
         return "stopped" if self.counts["queued"] else "finished"
+
+
+def list_cut(folder: str) -> str:
+    """The command that lists the documents of which a limit has left something out.
+
+    The records of earlier crawls in the same files are left out.
+    """
+    columns = "--latest -t csv --columns url,left_out --where \"left_out != '[]'\""
+    return f"orbweb export {shlex.quote(folder)} {columns}"
 
 
 def read_status(folder: Path, now: float | None = None) -> Status | None:

@@ -9,11 +9,12 @@ are columns, and a change of them is a change of the schema.
 
 # Annotations are values here: `schema_export` reads those of the items.
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
@@ -357,6 +358,16 @@ class File(Struct, frozen=True, tag="file"):
     """
     left_out: tuple[LeftOut, ...] = ()
     """What is not here, because a limit has left it out."""
+
+
+D = TypeVar("D", Page, File)
+
+
+def lacking(document: D, kinds: Collection[LeftOut]) -> D:
+    """The document, which says that these were left out of it as well."""
+    if not kinds:
+        return document
+    return replace(document, left_out=left_out_of(document.left_out, kinds))
 
 
 Document = Page | Image | File

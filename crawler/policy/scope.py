@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from crawler.model.crawl import Skip
+from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.policy_config import ScopeConfig
@@ -37,11 +37,17 @@ NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
 
 Sitemaps may be on any host and at any depth, as images may.
 """
+SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
 ONWARD: tuple[LinkKind, ...] = ("redirect", "meta_refresh")
 """The link kinds by which a seed goes on to another URL; that one has depth 0 too."""
 _SCHEMES = ("https://", "http://")
 _MAX_ORIGINS = 10_000
 """Origins whose answer is remembered."""
+
+
+def is_named_sitemap(lease: Lease) -> bool:
+    """Whether robots.txt, a sitemap index or, as a seed, the user named the URL."""
+    return lease.kind in NAMED_SITEMAPS or lease.depth == 0
 
 
 class Scope:

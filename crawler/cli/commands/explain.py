@@ -107,7 +107,7 @@ def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if row is None:
         return
     yield "state", f"{row.state}{f' ({row.code})' if row.code else ''}"
-    yield "why", row.detail
+    yield "cut" if row.state in ("page", "file") else "why", row.detail
     yield "attempts", row.attempts
     if row.retry_at is not None:
         yield "retry at", _moment(row.retry_at, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.store import State
 from crawler.inspect.recent import Speed, read_speed
 from crawler.inspect.state import open_state
-from crawler.inspect.status import Status, began_at, read_status
+from crawler.inspect.status import Status, began_at, list_cut, read_status
 from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import Config, from_json
 from crawler.model.errors import UsageError
@@ -223,8 +222,7 @@ def _as_text(
         yield f"  items    {status.items:,}"
     if status.left_out:
         cut = ", ".join(f"{what} {n:,}" for what, n in status.left_out.items())
-        columns = "-t csv --columns url,left_out --where \"left_out != '[]'\""
-        yield f"  cut      {cut}: orbweb export {shlex.quote(folder)} {columns}"
+        yield f"  cut      {cut}: {list_cut(folder)}"
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

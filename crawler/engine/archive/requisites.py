@@ -9,7 +9,7 @@ from crawler.extract.references.requisites import requisites
 from crawler.extract.references.rewrite import is_rewritable
 from crawler.extract.sniff import extract_media_type
 from crawler.model.crawl import Discovered, Lease, Skip
-from crawler.model.documents import Document, Image
+from crawler.model.documents import Document, Image, LeaveOut
 from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response
 
@@ -30,6 +30,7 @@ class RequisiteFinder:
         response: Response,
         document: Document,
         noimageai: Skip | None,
+        leave_out: LeaveOut,
     ) -> tuple[Discovered, ...]:
         """The requisites of `document`, the content of `response`.
 
@@ -44,7 +45,7 @@ class RequisiteFinder:
         )
         with self._guard(lease.url):
             try:
-                wanted = requisites(body)
+                wanted = requisites(body, leave_out)
             except MemoryError:
                 raise
             except Exception as error:  # this URL fails, and the crawl goes on

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from crawler.engine.candidates import CandidateBuilder, ImageVersions
 from crawler.model.content_config import ImageFormat, ImagesConfig
 from crawler.model.crawl import Discovered, Lease
-from crawler.model.documents import ImageLink, Page, Picture
+from crawler.model.documents import ImageLink, LeaveOut, Page, Picture
 from crawler.policy.check import Candidate
 
 Wanted = Literal["best", "auto", "smallest", "all"]
@@ -31,7 +31,7 @@ _SCALED = re.compile(r"-(\d{2,5})x(\d{2,5})(?=\.\w+$)")
 
 
 def chosen_images(
-    page: Page, config: ImagesConfig
+    page: Page, config: ImagesConfig, leave_out: LeaveOut
 ) -> tuple[list[ImageLink], ImageVersions, Mapping[str, str], Container[str]]:
     """The images of a page that are fetched, and the URLs of the others.
 
@@ -58,11 +58,11 @@ def chosen_images(
                     thumbnail, url=first, kind="a", width=None, height=None, group=None
                 )
         if first not in others:
-            others[first] = tuple(rest[:MAX_VERSIONS])
+            others[first] = _remembered(rest, leave_out)
     grouped = {url for picture in page.pictures for url in picture.versions}
     chosen = [one for url, one in images.items() if url in others or url not in grouped]
     if wanted == "best":
-        chosen = _without_scaled(chosen, others)
+        chosen = _without_scaled(chosen, others, leave_out)
     return chosen, others, thumbnails, grouped.difference(image.url for image in chosen)
 
 
@@ -112,8 +112,16 @@ def declared_width(image: ImageLink) -> int | None:
     return image.width if image.kind in ("srcset", "source") else None
 
 
+def _remembered(versions: Sequence[str], leave_out: LeaveOut) -> tuple[str, ...]:
+    if len(versions) > MAX_VERSIONS:
+        leave_out("links")
+    return tuple(versions[:MAX_VERSIONS])
+
+
 def _without_scaled(
-    chosen: Sequence[ImageLink], others: dict[str, tuple[str, ...]]
+    chosen: Sequence[ImageLink],
+    others: dict[str, tuple[str, ...]],
+    leave_out: LeaveOut,
 ) -> list[ImageLink]:
     """Without those of which a larger one is shown elsewhere on the page, by name."""
     largest: dict[str, tuple[int, str]] = {}
@@ -127,7 +135,8 @@ def _without_scaled(
         if best == image.url:
             larger.append(image)
         else:
-            others[best] = (*others.get(best, ()), image.url)[:MAX_VERSIONS]
+            all_others = (*others.get(best, ()), image.url)
+            others[best] = _remembered(all_others, leave_out)
     return larger
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from crawler.extract.body import MAX_MARKUP, Body
 from crawler.extract.charset import marked_up, markup, sniff_xml_encoding
 from crawler.extract.html.page import read_page
-from crawler.model.documents import File, Page, left_out_of
+from crawler.model.documents import File, Page, lacking
 
 _MAX_LINKS = 6
 """A page with more is none that needs JavaScript; some are in its `<noscript>`."""
@@ -47,7 +47,7 @@ def _whole_or_not(page: Page, body: Body) -> Page:
     """The page, which says so if its end was not read."""
     if len(body.content) <= MAX_MARKUP:
         return page
-    return replace(page, left_out=left_out_of(page.left_out, ("markup",)))
+    return lacking(page, {"markup"})
 
 
 def _marked(page: Page, text: str) -> Page:

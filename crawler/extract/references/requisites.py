@@ -9,7 +9,7 @@ from crawler.extract.body import MAX_URL_CHARACTERS, Body
 from crawler.extract.references.reference import Reference, Role, read
 from crawler.extract.references.rewrite import STYLE, Source, references, source_of
 from crawler.model.crawl import Destination
-from crawler.model.documents import LinkKind
+from crawler.model.documents import LeaveOut, LinkKind
 from crawler.model.url import Base
 
 _KINDS: Mapping[Role, tuple[LinkKind, Destination]] = {
@@ -36,10 +36,10 @@ class Requisite(NamedTuple):
     destination: Destination
 
 
-def requisites(body: Body) -> list[Requisite]:
+def requisites(body: Body, leave_out: LeaveOut) -> list[Requisite]:
     """Those of a document of a rewritable type, in order, each once.
 
-    At most `body.max_links` of them; the rest is ignored.
+    At most `body.max_links` of them; the rest is left out.
     """
     source = source_of(body)
     found = [one for one in references(body, source) if one.start < one.end]
@@ -53,6 +53,7 @@ def requisites(body: Body) -> list[Requisite]:
             continue
         characters_left -= len(url)
         if characters_left < 0 or len(wanted) >= body.max_links:
+            leave_out("links")
             break
         wanted[url] = Requisite(url, *kinds)
     return list(wanted.values())

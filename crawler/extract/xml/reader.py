@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 
-from msgspec.structs import replace
-
 from crawler.extract.body import Body, Reader, read_other
 from crawler.extract.html.reader import read_xhtml
 from crawler.extract.images.reader import read_svg
-from crawler.model.documents import Document, File, LeftOut, left_out_of
+from crawler.model.documents import Document, File, LeftOut, lacking
 from crawler.model.regex import compiled
 
 _READERS_BY_ROOT: dict[str, Reader] = {"html": read_xhtml, "svg": read_svg}
@@ -102,7 +100,7 @@ def read_sitemap(body: Body) -> File | None:
         listing = read_text_listing(decoded(parts, charset), body)
     if isinstance(listing, str):
         return None
-    return replace(listing, left_out=left_out_of(listing.left_out, cut))
+    return lacking(listing, cut)
 
 
 def is_listing(start: Body) -> bool:

@@ -54,7 +54,8 @@ class Canonicals:
         if target is None or target.state in (None, "skip", "queued"):
             return ""  # it is on another site, or was left out on purpose
         if target.state != "page":
-            return f"the canonical URL is {target.detail or _NAMES[target.state]}"
+            told = None if target.state == "file" else target.detail
+            return f"the canonical URL is {told or _NAMES[target.state]}"
         page = self._state.links_of(number)
         if page is None or is_indexed(page):
             return ""

@@ -38,6 +38,8 @@ from crawler.output.export.lines import (
 MAX_TYPES = 200
 """Media types that are counted by name; hostile servers invent them."""
 MAX_DEPTH = 1_000
+MAX_CUT = 100
+"""Documents that are named of which a limit has left something out."""
 TOP = 10
 """Pages that are listed as the slowest and as the largest."""
 _TITLE = 120
@@ -88,6 +90,12 @@ class Gathered(Struct):
     """Bytes and URL of pages; a heap."""
     failures: Failures = field(default_factory=Failures)
     redirects: Redirects = field(default_factory=Redirects)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Documents of which a limit has left something out, by what that is."""
+    cut: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """URLs of the first of them, and what was left out of each."""
+    cut_count: int = 0
+    """How many there are."""
     tree: SiteTree = field(default_factory=SiteTree)
 
 
@@ -191,8 +199,17 @@ def _count_answer(found: Gathered, row: Row) -> None:
         found.redirects.add(row)
     elif row.type in ("page", "file"):
         found.tree.add(row.url, clip(row.title or "", _TITLE))
+        if row.left_out:
+            _add_cut(found, row)
     if row.type == "page":
         _add_page(found, row)
+
+
+def _add_cut(found: Gathered, row: Row) -> None:
+    found.left_out.update(row.left_out)
+    found.cut_count += 1
+    if len(found.cut) < MAX_CUT:
+        found.cut.append((row.url, row.left_out))
 
 
 def _add_page(found: Gathered, row: Row) -> None:

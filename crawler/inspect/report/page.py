@@ -17,6 +17,7 @@ from crawler.inspect.report.sections.about import about
 from crawler.inspect.report.sections.activity import activity
 from crawler.inspect.report.sections.answers import answers, hosts
 from crawler.inspect.report.sections.audited import audited
+from crawler.inspect.report.sections.cut import cut
 from crawler.inspect.report.sections.failed import failed, redirects, skipped
 from crawler.inspect.report.sections.overview import overview, title_of
 from crawler.inspect.report.sections.shape import shape
@@ -24,8 +25,8 @@ from crawler.inspect.report.sections.sheet import sheet
 from crawler.inspect.report.sections.tree import tree
 
 SECTIONS: Sequence[MakeSection] = (
-    overview, activity, answers, hosts, shape, failed, redirects, skipped, audited,
-    tree, sheet, about,
+    overview, activity, answers, hosts, shape, failed, redirects, skipped, cut,
+    audited, tree, sheet, about,
 )  # fmt: skip
 """In their order on the page. A new section is a function here."""
 SCRIPTS = ("report.js", "sheet.js")

@@ -27,6 +27,7 @@ class Row(Struct):
     body_bytes: int | None = 0
     changed: str | None = None
     title: str | None = None
+    left_out: tuple[str, ...] = ()
     location: str = ""
     error_code: str = ""
     error_message: str = ""

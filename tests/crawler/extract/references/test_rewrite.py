@@ -16,6 +16,7 @@ from crawler.extract.references.rewrite import (
     rewrite,
     source_of,
 )
+from crawler.model.documents import say_nothing
 from tests.helpers.cpu import cpu_within
 
 PAGE = "http://a.test/dir/page"
@@ -272,7 +273,7 @@ def test_requisites() -> None:
         "</object><iframe src=g></iframe><style>@font-face { src: url(h.ttf) }</style>"
         "<p style='clip-path: url(k.svg#a)'><script src=a.js></script>"
     )
-    found = requisites(body(page))
+    found = requisites(body(page), say_nothing)
     assert {(one.url.removeprefix("http://a.test/x/"), one.kind) for one in found} == {
         ("a.js", "script"), ("i.png", "img"), ("b.css", "stylesheet"),
         ("m.json", "manifest"), ("q.xml", "manifest"), ("m.js", "script"),
@@ -337,5 +338,5 @@ def test_no_document_breaks_it(
     parts: list[bytes], media_type: str, charset: str | None
 ) -> None:
     document = body(b"".join(parts), media_type, charset)
-    requisites(document)
+    requisites(document, say_nothing)
     rewrite(document, local)
