@@ -155,10 +155,11 @@ def _headline(status: ExchangeStatus) -> str:
         return f"paused; `orbweb crawl --exchange {status.exchange}` goes on with it"
     if status.state != "stopped":
         return status.state
+    work = f"orbweb work DIR --exchange {status.exchange}"
     if status.next_command is None:
-        work = f"orbweb work DIR --exchange {status.exchange}"
         return f"stopped, no machine is at work; `{work}` goes on with it"
-    return f"stopped at a limit of the crawl; `{status.next_command}` raises it"
+    raised = f"`{status.next_command}` raises it, and `{work}` continues then"
+    return f"stopped at a limit of the crawl; {raised}"
 
 
 def _lines(status: ExchangeStatus, now: float) -> Iterator[str]:

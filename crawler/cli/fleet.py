@@ -28,6 +28,7 @@ from crawler.fleet.supervisor import Supervisor
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
+from crawler.inspect.next_command import used_by_all
 from crawler.inspect.state import open_states
 from crawler.model.config import Config, to_json
 from crawler.model.errors import UsageError
@@ -196,11 +197,17 @@ def run_supervised(
 
 
 def _next_of_part(config: Config, summary: Summary, fleet: Fleet) -> str:
-    """What goes on with the crawl after this machine's part of it has stopped."""
+    """What goes on with the crawl after this machine's part of it has stopped.
+
+    A limit that has stopped it is raised beyond what all machines have used of it.
+    """
     limits, reason = config.limits, summary.finish_reason
-    pages = limits.max_pages if reason == "limit_pages" else 0
-    received = limits.max_bytes if reason == "limit_bytes" else 0
-    command = steer_command(fleet.exchange, limits, pages or 0, received or 0)
+    with open_states(state_folder(config.dir)) as state:
+        own = state.received_bytes()
+    pages, received = used_by_all(config.dir, summary.counts["page"], own)
+    pages = max(pages, limits.max_pages or 0) if reason == "limit_pages" else 0
+    received = max(received, limits.max_bytes or 0) if reason == "limit_bytes" else 0
+    command = steer_command(fleet.exchange, limits, pages, received)
     return command or fleet.work_command(config.dir)
 
 

@@ -145,3 +145,10 @@ class Allowances:
         allowance = Allowance(0, max(0, limit - used))
         if allowance != self._file.allowance("bytes"):
             self._file.allow("bytes", allowance)
+
+    def keep_used(self, elsewhere: Collection[Report]) -> None:
+        """Keep what the shards `elsewhere` have used, for who asks when this is off."""
+        self._file.set_used_elsewhere(
+            sum(one.pages for one in elsewhere),
+            sum(one.received_bytes for one in elsewhere),
+        )

@@ -224,12 +224,13 @@ class Machine:
             raise LeaseLost(shard)
 
     def report_end(self) -> None:
-        """Tell the others how the shards stand whose runs have ended.
+        """Tell the others how the shards stand whose runs have ended, and hear theirs.
 
-        Without the server they know what was told before.
+        Without the server each knows what was told before.
         """
         with suppress(ExchangeDown):
             self._report()
+            self._all.keep_used(self.leases)
 
     def release(self) -> None:
         """Give all leases back; without the server they end by themselves."""

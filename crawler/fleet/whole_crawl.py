@@ -59,16 +59,27 @@ class WholeCrawl:
         Raises ExchangeDown.
         """
         if self.limits_bytes:
-            found = self._server.last_reports()
-            self._last = {
-                shard: decode_progress(one).report for shard, one in found.items()
-            }
+            self._look()
             self._share(here)
+
+    def keep_used(self, here: Collection[int]) -> None:
+        """Keep what the shards have used that are not `here`. Raises ExchangeDown."""
+        if self._allowances is not None:
+            self._look()
+            self._allowances.keep_used(self._elsewhere(here))
+
+    def _look(self) -> None:
+        found = self._server.last_reports()
+        self._last = {
+            shard: decode_progress(one).report for shard, one in found.items()
+        }
 
     def _share(self, here: Collection[int]) -> None:
         if self._allowances is not None:
-            elsewhere = [self._last[one] for one in self._last if one not in here]
-            self._allowances.share_bytes(elsewhere)
+            self._allowances.share_bytes(self._elsewhere(here))
+
+    def _elsewhere(self, here: Collection[int]) -> list[Report]:
+        return [self._last[shard] for shard in self._last if shard not in here]
 
     def sees_end(self, revision: int) -> bool:
         """Whether the crawl is at its end under the settings of this revision.

@@ -30,11 +30,11 @@ from crawler.frontier.waits import (
     cause_of,
     cause_of_url,
 )
+from crawler.inspect.next_command import next_command, used_by_all
 from crawler.inspect.status import Status, pages_left
 from crawler.model.config import Config
 from crawler.model.host import WaitState
 from crawler.model.policy_config import PolitenessConfig
-from crawler.model.resume_command import resume_command
 from crawler.model.units import counted, exact_bytes, show_moment, show_seconds
 from crawler.policy.quotas import is_reached
 
@@ -174,7 +174,8 @@ def _limits(status: Status, config: Config) -> Iterator[Blocker]:
         detail = f"{rule}; images are still fetched ({raised})"
         yield Blocker("waits", "limit_pages", held, detail)
     max_bytes = limits.max_bytes
-    if queued and max_bytes is not None and status.received_bytes >= max_bytes:
+    used = used_by_all(config.dir, status.counts["page"], status.received_bytes)
+    if queued and max_bytes is not None and used.received >= max_bytes:
         rule = f"limits.max_bytes: {exact_bytes(max_bytes)} is reached"
         raised = f"{_resume(status, config)} raises it"
         yield Blocker("waits", "limit_bytes", queued, f"{rule} ({raised})")
@@ -182,7 +183,7 @@ def _limits(status: Status, config: Config) -> Iterator[Blocker]:
 
 def _resume(status: Status, config: Config) -> str:
     pages, received = status.counts["page"], status.received_bytes
-    return resume_command(config.dir, config.limits, pages, received)
+    return next_command(config.dir, config.limits, pages, received)
 
 
 def _retries(state: StateReader, now: float) -> Iterator[Blocker]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from crawler.cli.failed_crawl import failure_of_crawl, is_part
+from crawler.cli.failed_crawl import failure_of_crawl
 from crawler.cli.terminal.formatting import (
     echo_json,
     estimate,
@@ -21,8 +21,8 @@ from crawler.cli.terminal.formatting import (
     time_bound,
 )
 from crawler.frontier.sqlite.damage import explain_damage
-from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.store import State
+from crawler.inspect.next_command import next_command, part_of, used_by_all
 from crawler.inspect.recent import Speed, read_speed
 from crawler.inspect.state import open_state
 from crawler.inspect.status import Status, began_at, list_cut, read_status
@@ -31,7 +31,7 @@ from crawler.model.config import Config, from_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.reasons import retry_command
-from crawler.model.resume_command import limit_reached, resume_command
+from crawler.model.resume_command import limit_reached
 from crawler.model.units import RECEIVED, counted, show_bytes, show_moment, show_seconds
 from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
@@ -193,7 +193,7 @@ def _as_json(
         "slowest_host": status.waits.slowest_host or None,
         "least_s": round(status.waits.least_s, 3),
         "stops_in_s": None if ends is None else round(ends, 3),
-        "next_command": next_command(folder, status)
+        "next_command": command_after(folder, status)
         if status.state == "stopped"
         else None,
     }
@@ -244,11 +244,11 @@ def _as_text(
             yield f"  {title:<7}  {', '.join(rows)}"
     ended_as = {**status.reasons["error"], **status.reasons["skip"]}
     may_pass, retry = retry_command(folder, ended_as)
-    if may_pass and status.pid is None and not is_part(folder):
+    if may_pass and status.pid is None and part_of(folder) is None:
         urls = counted(may_pass, "URL")
         yield f"  retry    {urls} failed for a reason that may pass: {retry}"
     for text in parked_texts(status, now):
-        yield f"  parked   {text}; {next_command(folder, status)} tries again"
+        yield f"  parked   {text}; {command_after(folder, status)} tries again"
     if status.hosts_waiting:
         yield f"  hosts    {status.hosts:,}; the longest queues:"
         for host in status.hosts_waiting:
@@ -306,24 +306,27 @@ def headline(folder: str, status: Status) -> str:
         failure = failure_of_crawl(folder, status)
         return failure[:1].lower() + failure[1:] or "finished"
     limits = from_json(status.run.config.encode()).limits
-    limit = limit_reached(limits, status.counts["page"], status.received_bytes)
+    used = used_by_all(folder, status.counts["page"], status.received_bytes)
+    limit = limit_reached(limits, *used)
     left = counted(status.counts["queued"], "URL")
     where = f" at the {limit} with {left} left" if limit else ""
+    command, part = command_after(folder, status), part_of(folder)
+    if part is not None and limit:
+        work = part.work_command(folder)
+        return f"stopped{where}; `{command}` raises it, and `{work}` continues then"
     stays = ""
     if limits.max_time is not None:
         most = show_seconds(limits.max_time)
-        stays = f", for at most {most} (--max-time none: no limit)"
-    return f"stopped{where}; `{next_command(folder, status)}` continues{stays}"
+        stays = f", for at most {most}"
+        if part is None:
+            stays += " (--max-time none: no limit)"
+    return f"stopped{where}; `{command}` continues{stays}"
 
 
-def next_command(folder: str, status: Status) -> str:
-    if has_fleet(folder):
-        from crawler.frontier.sqlite.fleet_file import read_fleet
-
-        if command := read_fleet(Path(folder)).work_command(folder):
-            return command
+def command_after(folder: str, status: Status) -> str:
+    """What goes on with the crawl, or raises the limit that is reached."""
     limits = from_json(status.run.config.encode()).limits
-    return resume_command(folder, limits, status.counts["page"], status.received_bytes)
+    return next_command(folder, limits, status.counts["page"], status.received_bytes)
 
 
 def speed_text(status: Status, speed: Speed, now: float) -> str:

@@ -56,6 +56,10 @@ CREATE TABLE IF NOT EXISTS last_lease (
 CREATE TABLE IF NOT EXISTS held_lease (
     shard INTEGER PRIMARY KEY, machine TEXT NOT NULL, until REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS elsewhere (
+    one INTEGER PRIMARY KEY CHECK (one = 1), pages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS allowance (
     kind TEXT PRIMARY KEY, number INTEGER NOT NULL, amount INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -126,6 +130,12 @@ def read_fleet(folder: Path) -> Fleet:
     """How the crawl in `folder` is cut into shards. Raises StateError if it is not."""
     with closing(FleetFile(folder)) as file:
         return file.fleet()
+
+
+def read_used_elsewhere(folder: Path) -> tuple[int, int]:
+    """As `FleetFile.used_elsewhere` of the crawl in `folder`."""
+    with closing(FleetFile(folder)) as file:
+        return file.used_elsewhere()
 
 
 @contextmanager
@@ -218,6 +228,18 @@ class FleetFile:
             query = "INSERT INTO held_lease VALUES (?, ?, ?)"
             rows = [(shard, machine, until) for shard in shards]
             self._db.executemany(query, rows)
+
+    def used_elsewhere(self) -> tuple[int, int]:
+        """(pages, bytes) of the shards of other machines, when that was told last."""
+        with _explained():
+            row = self._db.execute("SELECT pages, bytes FROM elsewhere").fetchone()
+        return row or (0, 0)
+
+    def set_used_elsewhere(self, pages: int, received: int) -> None:
+        """Keep what the shards of other machines have used."""
+        with _explained():
+            query = "INSERT OR REPLACE INTO elsewhere VALUES (1, ?, ?)"
+            self._db.execute(query, (pages, received))
 
     def left(self, kind: Kind, limit: int) -> int:
         """What of `limit`, and of the allowance if there is one, no shard has."""

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from crawler.frontier.sqlite.database import STATE_FOLDER, holds_crawl
 from crawler.inspect.audit.audit import audit
+from crawler.inspect.next_command import next_command
 from crawler.inspect.report.pictures import Picture, is_file_of_crawl
 from crawler.inspect.report.report import State
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
 from crawler.model.metadata import EXTRACT_OF
-from crawler.model.resume_command import resume_command
 
 MAX_FINDINGS = 20
 """Findings that each section of the audit names."""
@@ -34,7 +34,7 @@ def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
         urls=sum(counts.values()) - counts["queued"] - counts["skip"],
         skips=status.reasons["skip"],
         received=status.received_bytes,
-        continues=resume_command(
+        continues=next_command(
             str(folder), config.limits, counts["page"], status.received_bytes
         ),
         extract_of=extract_of,
