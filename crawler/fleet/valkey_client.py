@@ -13,7 +13,7 @@ from typing import Any
 
 import hub
 import hub.ssl
-from crawler.fleet.address import Address
+from crawler.fleet.address import Address, Node
 from crawler.fleet.exchange_server import ExchangeDown
 from crawler.model.errors import UsageError
 
@@ -57,31 +57,17 @@ class TlsConnection(HubConnection):
     tls = True
 
 
-def client_of(address: Address) -> Any:
-    """The client of the server at `address`. Each call has a connection of its own."""
-    pool = ConnectionPool(
+def pool_of(address: Address, node: Node) -> ConnectionPool:
+    """The connections to one node of the exchange at `address`."""
+    return ConnectionPool(
         connection_class=TlsConnection if address.tls else HubConnection,
-        host=address.host,
-        port=address.port,
+        host=node.host,
+        port=node.port,
         username=address.user or None,
         password=address.password or None,
         db=address.db,
         socket_timeout=TIMEOUT_S,
     )
-    return valkey.Valkey(connection_pool=pool)
-
-
-def moved_to(client: Any, key: str) -> tuple[str, int] | None:
-    """The node of a cluster that has the key; None if it is that of the client."""
-    try:
-        client.exists(key)
-    except valkey.ResponseError as error:
-        kind, _, place = str(error).partition(" ")  # MOVED SLOT HOST:PORT
-        if kind != "MOVED":
-            raise
-        host, _, port = place.rpartition(" ")[2].rpartition(":")
-        return host, int(port)
-    return None
 
 
 @contextmanager
@@ -109,9 +95,17 @@ def _explained(where: str, error: valkey.ValkeyError) -> ExchangeDown:
                 return down(where, f"can't be reached over TLS ({cause})", 5)
             why = getattr(cause, "strerror", None) or cause or error
             return down(where, f"can't be reached ({why})", 4)
+        case valkey.ResponseError() if is_of_cluster(error):
+            return down(where, f"has no node for it just now ({error}); try again", 4)
         case valkey.ResponseError():
             return down(where, f"refuses to work ({error})", 4)
     return down(where, f"is no Valkey or Redis ({error})", 4)
+
+
+def is_of_cluster(error: Exception) -> bool:
+    """Whether a node says that another one has the keys, or that none has them now."""
+    kind = str(error).partition(" ")[0]
+    return kind in ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN")
 
 
 def down(where: str, what: str, exit_code: int) -> ExchangeDown:

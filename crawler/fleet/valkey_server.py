@@ -1,8 +1,7 @@
 """The server of an exchange: Valkey, or Redis from 6.2 on.
 
 Each step is a script, which the server runs as a whole. All keys of a crawl
-have its name in braces, and so are on one node of a cluster (its hash tag), to which
-another node refers by MOVED.
+have its name in braces, and so are on one node of a cluster (`valkey_cluster.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ from crawler.fleet.exchange_server import (
     Receipt,
     SharedCrawl,
 )
-from crawler.fleet.valkey_client import asking, client_of, down, moved_to
+from crawler.fleet.valkey_client import asking, down
+from crawler.fleet.valkey_cluster import CrawlClient
 from crawler.fleet.valkey_scripts import (
     BEGIN,
     CLAIM,
@@ -47,8 +47,6 @@ from crawler.model.shards import LastLease
 
 SETTLING_S = 60
 """How long a server that has lost its data gives shards to no new machine (seconds)."""
-MAX_NODES = 5
-"""How many nodes of a cluster are asked for the one that has the crawl."""
 _READ = 256
 """Messages of a shard that are read at once."""
 _MAX_MAIL = 65536
@@ -59,18 +57,9 @@ class ValkeyServer:
     """The crawl of `address` at its server. Each call has a connection of its own."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._where = f"{address.host}:{address.port}"
+        self._where = address.where
         self._prefix = f"orbweb:{{{address.crawl}}}:"
-        self._has_node = False
-        """Whether `_client` is that of the node of a cluster that has the crawl."""
-        self._has_moved = False
-        """Whether that is another one than the user named."""
-        self._use(address)
-
-    def _use(self, node: Address) -> None:
-        """Speak to the server at `node` from now on."""
-        self._client = client_of(node)
+        self._client: Any = CrawlClient(address, self._key("crawl"))
         register = self._client.register_script
         self._post, self._tell_safe = register(POST), register(TELL_SAFE)
         self._take, self._renew = register(TAKE), register(RENEW)
@@ -80,7 +69,7 @@ class ValkeyServer:
         self._tell_last = register(TELL_LAST)
 
     def close(self) -> None:
-        self._client.connection_pool.disconnect()
+        self._client.disconnect()
 
     # Mail
 
@@ -169,7 +158,8 @@ class ValkeyServer:
 
     def steer(self, crawl: SharedCrawl) -> bool:
         keys = [self._key("crawl"), self._key("over")]
-        arguments = [msgspec.msgpack.encode(crawl), crawl.run_id, crawl.revision]
+        encoded = msgspec.msgpack.encode(crawl)
+        arguments: list[Any] = [encoded, crawl.run_id, crawl.revision]
         with self._asking():
             return bool(self._steer(keys, arguments))
 
@@ -253,11 +243,15 @@ class ValkeyServer:
     def renew(self, leases: Iterable[Lease], owner: Owner, ttl_s: float) -> list[int]:
         leases = [*leases]
         common = [*map(self._key, ("homes", "tokens", "settling", "leases_of"))]
-        with self._asking(), self._client.pipeline(transaction=False) as pipe:
-            for lease in leases:
-                keys = [self._lease(lease.shard), *common]
-                self._renew(keys, _lease_arguments(lease, owner, ttl_s), client=pipe)
-            kept = pipe.execute()
+        calls = [
+            (
+                [self._lease(lease.shard), *common],
+                _lease_arguments(lease, owner, ttl_s),
+            )
+            for lease in leases
+        ]
+        with self._asking():
+            kept = self._client.run_all(self._renew, calls)
         return [
             lease.shard
             for lease, is_kept in zip(leases, kept, strict=True)
@@ -265,10 +259,9 @@ class ValkeyServer:
         ]
 
     def release(self, leases: Iterable[Lease]) -> None:
-        with self._asking(), self._client.pipeline(transaction=False) as pipe:
-            for lease in leases:
-                self._release([self._lease(lease.shard)], [lease.token], client=pipe)
-            pipe.execute()
+        calls = [([self._lease(lease.shard)], [lease.token]) for lease in leases]
+        with self._asking():
+            self._client.run_all(self._release, calls)
 
     def report(self, leases: Mapping[Lease, bytes]) -> None:
         keys = [self._key("reports"), *(self._lease(one.shard) for one in leases)]
@@ -312,29 +305,10 @@ class ValkeyServer:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Raise ExchangeDown where the server does not answer as it should.
-
-        A node of a cluster names the one that has the crawl. If that changes, or can't
-        be reached, the next call begins at the address that the user gave.
-        """
-        with asking(self._where, self._forget_node):
-            for _ in range(0 if self._has_node else MAX_NODES):
-                moved = moved_to(self._client, self._key("crawl"))
-                if moved is None:
-                    self._has_node = True
-                    break
-                self._turn_to(*moved)
+        """Raise ExchangeDown where the server does not answer as it should."""
+        with asking(self._where, self._client.forget):
+            self._client.find()
             yield
-
-    def _forget_node(self) -> None:
-        self._has_node = False
-        if self._has_moved:
-            self._turn_to(self._address.host, self._address.port)
-
-    def _turn_to(self, host: str, port: int) -> None:
-        self.close()
-        self._has_moved = (host, port) != (self._address.host, self._address.port)
-        self._use(replace(self._address, host=host, port=port))
 
     def _check(self, lease: Lease, answer: int) -> None:
         """What a script says of a lease: 1, 0 (another has it), or -1 (none has)."""

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from crawler.fleet.address import Address, parse_address
+from crawler.fleet.address import Address, Node, parse_address
 from crawler.fleet.exchange_server import (
     NO_OWNER,
     STALE,
@@ -378,7 +378,7 @@ def test_a_server_that_is_away_or_holds_something_else(valkey_process):
     ):
         server.crawl()
     with (
-        closing(ValkeyServer(Address("127.0.0.1", 1, "odd"))) as server,
+        closing(ValkeyServer(Address((Node("127.0.0.1", 1),), "odd"))) as server,
         pytest.raises(ExchangeDown, match=r"127\.0\.0\.1:1 can't be reached") as caught,
     ):
         server.crawl()
@@ -392,6 +392,7 @@ def test_a_server_that_is_away_or_holds_something_else(valkey_process):
         ("redis://me:pw@cache:1/news", "valkey://me@cache:1/news"),
         ("rediss://cache/a.b-c_1?db=2", "valkeys://cache:6379/a.b-c_1?db=2"),
         ("valkeys://[::1]:7/a", "valkeys://[::1]:7/a"),
+        ("valkey://me@a:1,B,[::1]:3/news", "valkey://me@a:1,b:6379,[::1]:3/news"),
     ],
 )
 def test_addresses(text, shown):
@@ -404,7 +405,8 @@ def test_addresses(text, shown):
         *("cache/news", "http://cache/news", "valkey://cache", "valkey://cache/"),
         *("valkey:///news", "valkey://cache/a/b", "valkey://cache:x/a", "valkey://[/a"),
         *("valkey://cache/a?db=x", "valkey://cache/a?db=-1", "valkey://cache/a?x=1"),
-        "valkey://me:secret@cache/",
+        *("valkey://me:secret@cache/", "valkey://a,/news", "valkey://a,b:x/news"),
+        *("valkey://a,me@b/news", "valkey://u:p@a,u:p@b/news", "valkey://,/news"),
     ],
 )
 def test_what_is_no_address(text):
