@@ -193,17 +193,17 @@ class BodyRecord(FetchRecord, kw_only=True):
     links: links or images beyond `limits.max_links` (in a mirror: what a page needs,
     too), candidates of a `srcset` and words of another list of images beyond 1,000,
     versions of a picture beyond the 20 that may take its place, style sheets beyond 50,
-    or URLs longer than 8 MiB together. markup: what stands behind the first 16 MiB of a
-    document, behind 4 MiB of a style sheet, 1 MiB of a script, 2 MiB of a page's
-    scripts and styles or 256 KiB of a tag, in a `srcdoc` inside of another one, behind
-    400,000 elements of a sitemap or a feed, 256 of them inside of one another or 64 KiB
-    of the text of one, behind 50 MiB or 1,000 members of a packed one, and behind
-    100,000 values, or 400,000 commas, of JSON. items: more than 10,000. values: more
-    than 10,000 of a field; and of what a page declares feeds, alternates, authors,
-    types and breadcrumbs beyond 100 (50 in one object of JSON-LD), URLs of one of these
-    beyond 8 KiB, names of authors beyond 1,000 characters, objects of JSON-LD beyond
-    200, 256 KiB or 64 levels, and `<meta name=robots>` beyond 10. urls: those of a
-    plug-in beyond `limits.max_links`.
+    and URLs longer than 8,192 characters, or than 8 MiB together. markup: what stands
+    behind the first 16 MiB of a document, behind 4 MiB of a style sheet, 1 MiB of a
+    script, 2 MiB of a page's scripts and styles or 256 KiB of a tag, in a `srcdoc`
+    inside of another one, behind 400,000 elements of a sitemap or a feed, 256 of them
+    inside of one another or 64 KiB of the text of one, behind 50 MiB or 1,000 members
+    of a packed one, and behind 100,000 values, or 400,000 commas, of JSON. items: more
+    than 10,000. values: more than 10,000 of a field; and of what a page declares feeds,
+    alternates, authors, types and breadcrumbs beyond 100 (50 in one object of JSON-LD),
+    URLs of one of these beyond 8 KiB, names of authors beyond 1,000 characters, objects
+    of JSON-LD beyond 200, 256 KiB or 64 levels, and `<meta name=robots>` beyond 10.
+    urls: those of a plug-in beyond `limits.max_links`.
     """
     links: tuple[Link, ...] | None = None
     """The links, with `--with links`."""

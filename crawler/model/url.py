@@ -37,6 +37,7 @@ FETCHABLE = frozenset({"http", "https"})
 
 # The schemes of links that lead to a host; others (mailto:, data:, ...) are ignored.
 _NETWORK = compiled(r"(?:https?|ftp|wss?)://")
+_OTHER_SCHEME = compiled(r"(?!(?:https?|ftp|wss?):)[a-z][a-z0-9+.-]*+:", re.I).match
 _DEFAULT_PORTS = frozenset({"80", "443"})
 
 _SPACE = "".join(map(chr, range(0x21)))
@@ -229,6 +230,26 @@ def _strip(url: str) -> str | None:
         authority, slash, path = rest.partition("/")
         return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
     return url
+
+
+_MAX_ENCODED = 12
+"""Characters that one may become: four bytes, each percent-encoded."""
+
+
+def is_too_long(base: str, href: str) -> bool:
+    """Whether `href`, of which `Base.join` makes nothing, is a URL beyond MAX_URL."""
+    if len(base) + _MAX_ENCODED * len(href) <= MAX_URL:  # most often
+        return False
+    href = href.partition("#")[0].strip(_SPACE)
+    if _OTHER_SCHEME(href):
+        return False
+    if len(href) > MAX_URL:
+        return True
+    try:
+        url = ada_url.join_url(base, href).partition("#")[0]
+    except ValueError:
+        return False
+    return len(url) > MAX_URL and _NETWORK.match(url) is not None
 
 
 @lru_cache(maxsize=64)

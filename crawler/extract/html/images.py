@@ -16,7 +16,7 @@ from crawler.model.documents import (
     left_out_of,
 )
 from crawler.model.regex import compiled
-from crawler.model.url import Base
+from crawler.model.url import Base, is_too_long
 
 if TYPE_CHECKING:
     from crawler.extract.html.versions import Offer
@@ -94,6 +94,11 @@ class ImageCollector:
     def leave_out(self, kind: LeftOut) -> None:
         """Note that there was more on the page than is here."""
         self._left_out.add(kind)
+
+    def note_no_url(self, base: Base, href: str) -> None:
+        """`base` makes no URL of `href`, as it is written: is that for its length?"""
+        if is_too_long(base.url, href):
+            self.leave_out("links")
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -352,7 +357,9 @@ class ImageCollector:
         images: dict[str, ImageLink] = {}
         for src, (kind, alt, width, height) in self.found.items():
             url = base.join(src)
-            if url is not None and url not in images:
+            if url is None:
+                self.note_no_url(base, src)
+            elif url not in images:
                 max_characters -= len(url)
                 if max_characters < 0:
                     self.leave_out("links")

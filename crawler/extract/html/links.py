@@ -15,7 +15,7 @@ from crawler.model.documents import (
     Page,
     left_out_of,
 )
-from crawler.model.url import Base
+from crawler.model.url import Base, is_too_long
 
 T = TypeVar("T", Link, ImageLink)
 
@@ -40,8 +40,12 @@ class LinkCollector:
 
     def add(self, href: str, kind: LinkKind, hreflang: str | None = None) -> None:
         """Collect the page at `href`, which is as written; ignored if no URL."""
-        url = self._base.join(href) if href and not self.full else None
-        if url is not None:
+        if not href or self.full:
+            return
+        url = self._base.join(href)
+        if url is None:
+            self._note_no_url(href)
+        else:
             self.full = not self._takes(Link(url, kind, hreflang=hreflang), self._links)
 
     def _takes(self, one: T, found: dict[str, T]) -> bool:
@@ -53,6 +57,11 @@ class LinkCollector:
             self._characters_left -= len(one.url)
             found[one.url] = one
         return True
+
+    def _note_no_url(self, href: str) -> None:
+        """The base makes no URL of `href`, as it is written: is that for its length?"""
+        if is_too_long(self._base.url, href):
+            self.leave_out("links")
 
     def leave_out(self, kind: LeftOut) -> None:
         """Note that there was more in the document than is here."""
@@ -80,8 +89,12 @@ class LinkCollector:
 
     def add_image(self, href: str, kind: LinkKind) -> None:
         """Collect the image at `href`, which is as written; ignored if no URL."""
-        url = self._base.join(href) if href and self._has_all_images else None
-        if url is not None:
+        if not href or not self._has_all_images:
+            return
+        url = self._base.join(href)
+        if url is None:
+            self._note_no_url(href)
+        else:
             self._has_all_images = self._takes(ImageLink(url, kind), self._images)
 
     def add_all(self, document: Page) -> None:

@@ -198,11 +198,8 @@ class _Document:
         if "srcdoc" in values and self._nested:
             self.images.leave_out("markup")
         elif "srcdoc" in values:
-            nested = _Document(
-                self._markup._replace(text=values["srcdoc"], decode=str),
-                with_text=False,
-                max_links=self.max_links,
-            )
+            inner = self._markup._replace(text=values["srcdoc"], decode=str)
+            nested = _Document(inner, with_text=False, max_links=self.max_links)
             nested.images, nested._nested = self.images, True
             nested.read(xml=False)
 
@@ -354,6 +351,7 @@ class _Document:
         for (href, (kind, rel, _, _)), text in found:
             url = known.get(href) or join(href)
             if url is None:
+                self.images.note_no_url(base, href)
                 continue
             if not text and self.with_text:
                 text = self._texts.of_others(href) or ""
@@ -379,6 +377,8 @@ class _Document:
         for href, kind in self.images.styles.items():
             if (url := base.join(href)) is not None:
                 links.setdefault(url, Link(url, kind))
+            else:
+                self.images.note_no_url(base, href)
         return tuple(links.values())
 
 

@@ -10,7 +10,7 @@ from crawler.extract.references.reference import Reference, Role, read
 from crawler.extract.references.rewrite import STYLE, Source, references, source_of
 from crawler.model.crawl import Destination
 from crawler.model.documents import LeaveOut, LinkKind
-from crawler.model.url import Base
+from crawler.model.url import Base, is_too_long
 
 _KINDS: Mapping[Role, tuple[LinkKind, Destination]] = {
     "css": ("css", "subresource"),
@@ -48,8 +48,12 @@ def requisites(body: Body, leave_out: LeaveOut) -> list[Requisite]:
     characters_left = MAX_URL_CHARACTERS
     for one in found:
         kinds = _KINDS.get(one.role)
-        url = base.join(_read(source, one)) if kinds is not None else None
-        if kinds is None or url is None or url in wanted:
+        if kinds is None:
+            continue
+        url = base.join(href := _read(source, one))
+        if url is None and is_too_long(base.url, href):
+            leave_out("links")
+        if url is None or url in wanted:
             continue
         characters_left -= len(url)
         if characters_left < 0 or len(wanted) >= body.max_links:

@@ -254,3 +254,39 @@ def test_the_limits_of_lists_are_those_of_the_schema():
     assert (sitemap._MAX_UNPACKED, sitemap._MAX_MEMBERS) == (50 * 2**20, 1000)
     assert (facts._MAX_ITEMS, json_ld._MAX_ITEMS, json_ld.MAX_OBJECTS) == (100, 50, 200)
     assert (declarations.MAX_ROBOTS, json_pictures.MAX_VALUES) == (10, 100_000)
+
+
+LONG = "x" * (8192 - len("http://h/"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text/html", "<a href='@'>x</a>"),
+        ("text/html", "<a class=x href='@'>x</a>"),
+        ("text/html", "<img src='@'>"),
+        ("text/html", "<link rel=stylesheet href='@'>"),
+        ("text/html", "<base href='/xxxx/'><a href='@'>x</a>"),
+        ("text/css", "p{background:url(@)}"),
+        ("text/xml", SITEMAP % "<url><loc>@</loc></url>"),
+        ("text/xml", SITEMAP % "<url><image><loc>@</loc></image></url>"),
+        ("application/json", '{"url": "@"}'),
+    ],
+)
+def test_a_url_beyond_the_limit(kind, text):
+    whole = LONG if "base" not in text else LONG[5:]
+    for href in (f"/{whole[1:]}", f"http://h/{whole}", f"http://h/{whole}#x"):
+        if kind == "application/json" and "#" in href:
+            continue
+        href = href if "base" not in text else whole
+        assert left_out(text.replace("@", f" {href} ")) == ()
+        href = f"http://h/{LONG}x" if ":" in href else f"{href}xx"
+        assert left_out(text.replace("@", f" {href} "), kind) == ("links",)
+    for scheme in ("data:image/png;base64,", "javascript:", "mailto:"):
+        assert left_out(text.replace("@", scheme + "x" * 9000), kind) == ()
+
+
+def test_a_url_is_encoded_beyond_the_limit():
+    assert left_out(f"<a href='/{'é' * 1300}'>x</a>") == ()
+    assert left_out(f"<a href='/{'é' * 1400}'>x</a>") == ("links",)
+    assert left_out(f"<a href='http://[{'é' * 1400}/'>x</a>") == ()

@@ -173,7 +173,7 @@ def test_elements_of_a_sitemap_beyond_the_limit(monkeypatch):
 
 
 DEEP = "<sitemap>" * 300 + "</sitemap>" * 300
-GROWN = "<url><loc>&a;</loc></url>"
+GROWN = "<url><lastmod>&a;</lastmod></url>"
 GROWING = '<!DOCTYPE urlset [<!ENTITY a "%s">]>' % ("x" * 60_000)
 
 
