@@ -14,8 +14,11 @@ from tests.helpers.paths import ROOT
 
 ROOM = ROOT / "crawler" / "frontier" / "sqlite"
 EXPORT = ROOT / "crawler" / "output" / "export"
+# A pipeline of Valkey executes the commands that it already has: `execute()`, or with
+# `raise_on_error`.
 SPEAKS_SQL = re.compile(
-    r"\bimport sqlite3\b|\bfrom sqlite3\b|\.execute(?:many|script)?\((?!\))"
+    r"\bimport sqlite3\b|\bfrom sqlite3\b"
+    r"|\.execute(?:many|script)?\((?!\)|raise_on_error=)"
     r"|\b(?:FROM|INTO|UPDATE|JOIN) (?:url|host|queue|retry|seen|origin|metadata)\b"
 )
 
