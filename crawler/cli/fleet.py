@@ -19,11 +19,11 @@ from crawler.engine.builder import check_config
 from crawler.engine.changed_settings import shown
 from crawler.engine.exit_status import URLS_WAIT
 from crawler.engine.run_report import Summary
+from crawler.fleet.launcher import Launcher
 from crawler.fleet.messages import Opened
 from crawler.fleet.process import ProcessLogs
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
 from crawler.fleet.shard_groups import ProcessFailed
-from crawler.fleet.starting import ReadyProcesses
 from crawler.fleet.supervisor import Supervisor
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import has_fleet
@@ -70,8 +70,6 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
         begun.refuse_part(config.dir)
         layout = begun.layout
     shards = layout.shards
-    if task.ready is not None:
-        task.ready.keep(shards)
     parts = [shard_config(config, shard, shards) for shard in range(shards)]
     if task.mode == "fresh":
         _overwrite(config, parts)
@@ -87,7 +85,7 @@ def run_fleet(task: Task, reporter: Reporter) -> Summary:
             fleet = begin_fleet(file, config, layout, task.processes, Random())
         file.set_session(session)
         try:
-            return run_supervised(config, fleet, file, reporter, ready=task.ready)
+            return run_supervised(config, fleet, file, reporter, launcher=task.launcher)
         except ProcessFailed as error:
             if is_begun or error.exit_code != UsageError.exit_code:
                 raise
@@ -162,14 +160,14 @@ def run_supervised(
     file: FleetFile,
     reporter: Reporter,
     part: MachinePart | None = None,
-    ready: ReadyProcesses | None = None,
+    launcher: Launcher | None = None,
 ) -> Summary:
     """Run the shards of a crawl, or those of this machine. Raises a Stop."""
     log = None
     if reporter.logs_exchanges:
         log = ProcessLogs("crawler.cli.logging_process", reporter.log_form, config.dir)
     supervisor = Supervisor(
-        config, fleet, file, _Listener(reporter, config.dir), log, part, ready
+        config, fleet, file, _Listener(reporter, config.dir), log, part, launcher
     )
 
     def reopen() -> None:

@@ -15,10 +15,10 @@ from crawler.fleet import worker
 from crawler.fleet.messages import WorkerSettings
 
 
-def main(settings: WorkerSettings, socket: hub.socket.socket) -> None:
-    """Run the process, as `worker.main`."""
+def main(settings: WorkerSettings, socket: hub.socket.socket, log: int) -> None:
+    """Run the process, as `worker.main`; `log` is where it writes, a descriptor."""
     assert settings.log is not None
-    write = _writer(settings.log.socket)
+    write = _writer(log)
     clock, form, pid = time.time, settings.log.form, os.getpid()
     worker.main(
         settings,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from crawler.model.errors import UsageError
 from crawler.settings.load import Plan, Setting, from_flag, load
 
 if TYPE_CHECKING:
-    from crawler.fleet.starting import ReadyProcesses
+    from crawler.fleet.launcher import Launcher
 
 MAX_TEXT_FILE = 4 * 2**20
 
@@ -75,21 +75,16 @@ def load_resumed_plan(
     return load_resumed(text, os.environ, flags, stored_of)
 
 
-@contextmanager
-def ready_processes(plan: Plan, number: int | None) -> Iterator[ReadyProcesses | None]:
-    """Processes that load their code while this one loads what runs a crawl.
+def begun_launcher(processes: int | None) -> AbstractContextManager[Launcher | None]:
+    """What starts so many processes; None for a crawl by one.
 
-    None for a crawl by one process.
+    It loads their code while this process loads what runs a crawl.
     """
-    if number is None or number < 2:
-        yield None
-        return
-    from crawler.fleet.starting import ReadyProcesses  # several processes only
-    from crawler.output.lines import STDOUT
+    if processes is None or processes < 2:
+        return nullcontext()
+    from crawler.fleet.launcher import Launcher  # several processes only
 
-    has_stdout = any(STDOUT in job.config.output for job in plan.jobs)
-    with closing(ReadyProcesses(number, has_stdout=has_stdout)) as ready:
-        yield ready
+    return closing(Launcher())
 
 
 def seed_setting(urls: Sequence[str]) -> Setting:

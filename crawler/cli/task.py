@@ -28,7 +28,7 @@ from crawler.settings.load import Plan
 from crawler.workspace.open import Mode
 
 if TYPE_CHECKING:
-    from crawler.fleet.starting import ReadyProcesses
+    from crawler.fleet.launcher import Launcher
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ class Task(Struct, frozen=True):
     opener: Opener = open_crawl
     processes: int | None = None
     """How many run it, each with some of its shards; None: this one, without shards."""
-    ready: ReadyProcesses | None = None
-    """Processes that were started ahead, if there are any."""
+    launcher: Launcher | None = None
+    """What starts these processes, if it has begun already."""
 
     def open(self) -> Crawl:
         """Raises UsageError, OutputError or StateError."""
@@ -70,7 +70,7 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
 def with_processes(
     tasks: Sequence[Task],
     processes: int | None,
-    ready: ReadyProcesses | None = None,
+    launcher: Launcher | None = None,
 ) -> list[Task]:
     """The crawls, run by several processes where the user says so, or one has shards.
 
@@ -84,7 +84,7 @@ def with_processes(
             from crawler.frontier.sqlite.fleet_file import read_fleet
 
             count = read_fleet(Path(task.config.dir)).processes
-        found.append(replace(task, processes=count, ready=ready))
+        found.append(replace(task, processes=count, launcher=launcher))
     if len(tasks) > 1 and any(task.processes for task in found):
         raise UsageError(
             "several processes run one crawl, and the file has several jobs: keep one "

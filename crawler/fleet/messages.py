@@ -29,12 +29,13 @@ LogForm = Literal["text", "timed", "json"]
 
 
 class LogSettings(Struct, frozen=True):
-    """The log of a process (`-v`), which writes whole lines, each with its number."""
+    """The log of a process (`-v`), which writes whole lines, each with its number.
+
+    If the parent, which reads it, is late, writes block.
+    """
 
     module: str
     """Its function `main` runs the process with a log, as `worker.main`."""
-    socket: int
-    """The descriptor where the parent reads it. If the parent is late, writes block."""
     form: LogForm
     job: str
     """The folder of the crawl, as the user names it."""

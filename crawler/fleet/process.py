@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from msgspec import Struct
 
 import hub
+from crawler.fleet.launcher import EXIT_CODE_BYTES, StartedProcess, exit_code
 from crawler.fleet.messages import LogForm, ToWorker, WorkerSettings, frame
-from crawler.fleet.starting import StartedProcess
-
-_EXIT_POLL_S = 0.002
 
 
 class ProcessLogs(Struct, frozen=True):
@@ -25,13 +25,12 @@ class Process:
     """One process that has its settings, and the sockets to it."""
 
     def __init__(self, started: StartedProcess, settings: WorkerSettings) -> None:
-        self.socket, self.stdout, self.log = (
+        self.socket, self.stdout, self.log, self._exit = (
             hub.socket.socket(fileno=one.detach())
-            for one in (started.socket, started.stdout, started.log)
+            for one in (started.socket, started.stdout, started.log, started.exit)
         )
         if settings.log is None:
             self.log.close()
-        self._popen = started.popen
         self.shards = set(settings.shards)
         """Those that have not ended."""
         self.is_outdated = False
@@ -46,6 +45,8 @@ class Process:
 
     def wait(self) -> int:
         """Its exit code, once it has ended."""
-        while (code := self._popen.poll()) is None:
-            hub.sleep(_EXIT_POLL_S)
-        return code
+        with closing(self._exit):
+            try:
+                return exit_code(self._exit.recv(EXIT_CODE_BYTES))
+            except OSError:  # the launcher was killed
+                return exit_code(b"")

@@ -21,6 +21,7 @@ from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.exchange_server import SharedCrawl
+from crawler.fleet.launcher import Launcher
 from crawler.fleet.machine import Machine
 from crawler.fleet.messages import (
     Ended,
@@ -44,7 +45,6 @@ from crawler.fleet.messages import (
 from crawler.fleet.outcome import summarise
 from crawler.fleet.process import Process, ProcessLogs
 from crawler.fleet.shard_groups import ProcessFailed, ShardGroups
-from crawler.fleet.starting import ReadyProcesses
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
 from crawler.model.config import Config
@@ -83,11 +83,11 @@ class Supervisor:
         listener: Listener,
         log: ProcessLogs | None = None,
         part: MachinePart | None = None,
-        ready: ReadyProcesses | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         """`log`: that of the processes, if any. Without `part` all shards are here.
 
-        `ready`: processes that were started ahead, if there are any.
+        `launcher`: one that has begun before; `run` ends it.
         """
         self._config = config
         self._log = log
@@ -112,9 +112,8 @@ class Supervisor:
             )
         )
         self._groups = ShardGroups(self, self._end, has_leases=part is not None)
-        has_stdout = STDOUT in config.output
-        self._stdout = open_lines(STDOUT) if has_stdout else None
-        self._ready = ready or ReadyProcesses(has_stdout=has_stdout)
+        self._stdout = open_lines(STDOUT) if STDOUT in config.output else None
+        self._launcher = launcher or Launcher()
 
     def run(self) -> Summary:
         """Crawl until done, limited or interrupted. Raises what stops the crawl."""
@@ -140,6 +139,7 @@ class Supervisor:
             return self._summary()
         finally:
             self._groups.wait_for_exits()
+            self._launcher.close()
 
     def _summary(self) -> Summary:
         if self._failure is not None:
@@ -280,12 +280,11 @@ class Supervisor:
 
     def _start(self, shards: Iterable[int]) -> Process:
         self._file.set_used(self._used(shards))
-        started, log = self._ready.take(), None
+        log = None
         if (wanted := self._log) is not None:
-            descriptor = started.log_descriptor
-            log = LogSettings(wanted.module, descriptor, wanted.form, wanted.job)
+            log = LogSettings(wanted.module, wanted.form, wanted.job)
         process = Process(
-            started,
+            self._launcher.start(has_stdout=self._stdout is not None),
             WorkerSettings(
                 os.path.abspath(self._config.dir),
                 tuple(sorted(shards)),

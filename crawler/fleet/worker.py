@@ -1,6 +1,6 @@
 """A process of a crawl: it runs some of the shards, in one hub.
 
-The parent (`supervisor.py`) starts it (`starting.py`), hears from it how its shards
+The parent (`supervisor.py`) starts it (`launcher.py`), hears from it how its shards
 stand, and tells it the end. It may be killed at any moment: what it has committed is in
 its shards' states, and another process goes on with them.
 """
@@ -70,8 +70,11 @@ class ProcessLog(Protocol):
     def record(self, record: Record) -> None: ...
 
 
-def begin(descriptor: int) -> None:
-    """Wait for the settings at the socket of this descriptor, and run the process."""
+def begin(descriptor: int, log: int) -> None:
+    """Wait for the settings at the socket of this descriptor, and run the process.
+
+    `log` is the descriptor where it writes a log, if the settings say so.
+    """
     socket = hub.socket.socket(fileno=descriptor)
     content = _received(socket)
     if content is None:
@@ -80,7 +83,7 @@ def begin(descriptor: int) -> None:
     if settings.log is None:
         main(settings, socket)
     else:
-        import_module(settings.log.module).main(settings, socket)
+        import_module(settings.log.module).main(settings, socket, log)
 
 
 def main(

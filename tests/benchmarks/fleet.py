@@ -5,8 +5,7 @@
     python -m tests.benchmarks.fleet --processes 4 --rounds 5
     python -m tests.benchmarks.fleet --shards 8     # 8 shards on 2 processes
 
-A crawl of 10,000 pages takes two processes 2.7 s, of which 0.35 s of CPU time are the
-start of two further interpreters. With `--shards` the crawl of several processes is
+With `--shards` the crawl of several processes is
 compared with one that has as many shards as processes, without it with a crawl of one
 process.
 

@@ -59,7 +59,7 @@ def crawl_killed(
         while parent.poll() is None and done < kills:
             if not wait_for_requests(site, parent, chance.randint(1, step)):
                 break
-            victims = children_of(parent.pid)
+            victims = processes_of(parent.pid)
             whole = done % 5 == 4 or not victims
             os.kill(parent.pid if whole else chance.choice(victims), signal.SIGKILL)
             done += 1
@@ -93,6 +93,11 @@ def children_of(pid: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [int(child) for child in tasks.split()]
+
+
+def processes_of(pid: int) -> list[int]:
+    """The processes that run the crawl of `pid`, which its launcher has started."""
+    return [process for child in children_of(pid) for process in children_of(child)]
 
 
 def endings(folder: Path) -> Counter[tuple[str, str, str]]:

@@ -13,8 +13,8 @@ from random import Random
 from tests.helpers.killed_fleet import (
     OPTIONS,
     TIMEOUT_S,
-    children_of,
     endings,
+    processes_of,
     run,
     start,
     wait_for_requests,
@@ -75,14 +75,14 @@ class Machines:
                 if not self._start_again():
                     return done
             parent = self._running[number]
-            children = children_of(parent.pid)
+            processes = processes_of(parent.pid)
             if done % 3 == 0:
                 self._server.kill()
                 if forgets:
                     self._server.remove_data()
                 self._server.start()
-            elif done % 3 == 1 and children:
-                os.kill(chance.choice(children), signal.SIGKILL)
+            elif done % 3 == 1 and processes:
+                os.kill(chance.choice(processes), signal.SIGKILL)
             else:
                 parent.kill()
                 parent.wait()

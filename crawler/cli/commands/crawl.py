@@ -9,7 +9,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import crawl_options
-from crawler.cli.plan import load_plan, ready_processes
+from crawler.cli.plan import begun_launcher, load_plan
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 
@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
         )
     is_exchanged = params["shards"] is not None
     processes = None if is_exchanged else params["processes"]
-    with ready_processes(plan, processes) as ready:
+    with begun_launcher(processes) as launcher:
         from crawler.cli.running import run_plan
         from crawler.cli.task import tasks_of, with_processes
         from crawler.workspace.open import Mode
@@ -52,5 +52,5 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
             from crawler.cli.exchange import begin_plan
 
             return begin_plan(tasks, plan, params)
-        tasks = with_processes(tasks, processes, ready)
+        tasks = with_processes(tasks, processes, launcher)
         return run_plan(tasks, verbosity_of(params), plan)

@@ -8,7 +8,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import resume_options
-from crawler.cli.plan import load_resumed_plan, ready_processes
+from crawler.cli.plan import begun_launcher, load_resumed_plan
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 
@@ -44,7 +44,7 @@ def command(
     verbosity = verbosity_of(params)
     plan = load_resumed_plan(ctx.command, params, folder, further, stored_config)
     begun = [holds_crawl(job.config.dir) for job in plan.jobs]
-    with ready_processes(plan, params["processes"]) as ready:
+    with begun_launcher(params["processes"]) as launcher:
         from crawler.cli.running import run_plan
         from crawler.cli.task import Task, tasks_of, with_processes
 
@@ -52,5 +52,5 @@ def command(
             Task(task.config, "resume" if resumed else "new")
             for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
         ]
-        tasks = with_processes(tasks, params["processes"], ready)
+        tasks = with_processes(tasks, params["processes"], launcher)
         return run_plan(tasks, verbosity, plan)

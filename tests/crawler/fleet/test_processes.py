@@ -12,10 +12,10 @@ import pytest
 
 from tests.helpers.killed_fleet import (
     OPTIONS,
-    children_of,
     crawl_killed,
     endings,
     missing_files,
+    processes_of,
     run,
     start,
 )
@@ -49,7 +49,7 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
         parent = start(*arguments, "--processes", "2", stdout=out)
         while len(site.requested) < 50:
             assert parent.poll() is None
-        processes = children_of(parent.pid)
+        processes = processes_of(parent.pid)
         assert len(processes) == 2
         parent.send_signal(signal.SIGINT)
         assert parent.wait(60) == 75
