@@ -40,6 +40,7 @@ from crawler.model.metadata import (
     read_runs,
     saved_at,
 )
+from crawler.policy.quotas import time_left
 
 TOP_HOSTS = 10
 
@@ -151,7 +152,11 @@ def status_of(
         hosts_waiting=tuple(map(_waiting_host, state.busiest(hosts))),
         waits=replace(
             _waits(state, config, left, pid, now),
-            stops_in_s=None if pid is None else _time_left(config, runs, wall),
+            stops_in_s=(
+                time_left(config.limits, runs.started, wall)
+                if pid is not None and runs is not None
+                else None
+            ),
         ),
         external=read_number(state, EXTERNAL, "urls"),
         broken_external=read_number(state, EXTERNAL, "broken"),
@@ -182,14 +187,6 @@ def _waits(
         [(one.name, now - one.since) for one in silent],
         config.politeness.max_park_wait if left else None,
     )
-
-
-def _time_left(config: Config, runs: Runs | None, now: float) -> float | None:
-    """How long the run may go on; None without a limit, or if that is not known."""
-    limit = config.limits.max_time
-    if limit is None or runs is None:
-        return None
-    return max(0.0, runs.started + limit - now)
 
 
 def parked_hosts(state: StateReader) -> tuple[HostGroup, ...]:

@@ -69,6 +69,13 @@ class Grants(Protocol):
         ...
 
 
+def time_left(limits: LimitsConfig, started: float, now: float) -> float | None:
+    """How long a run may go on (seconds, `max_time`); None: without a limit."""
+    if limits.max_time is None:
+        return None
+    return max(0.0, started + limits.max_time - now)
+
+
 class Quotas:
     """Counts one crawl against its limits, from `started` on.
 
@@ -204,10 +211,8 @@ class Quotas:
         return None
 
     def time_left(self, now: float) -> float | None:
-        """How long the run may go on (seconds, `max_time`); None: without a limit."""
-        if (limit := self._config.max_time) is None:
-            return None
-        return max(0.0, self._started + limit - now)
+        """As the function of this name; `now` is on the clock of `started`."""
+        return time_left(self._config, self._started, now)
 
     def release(self) -> None:
         """Give back what this shard was granted and has not used."""
