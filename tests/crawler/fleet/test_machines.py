@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -159,6 +160,32 @@ def test_each_machine_logs_in_and_packs_what_it_has(
     packed = read_wacz(folder / "news.wacz")
     assert {page["url"] for page in packed.pages} == pages
     assert {path.stem for path in folder.glob("mirror/**/*.html")} >= set(PAGES)
+
+
+def test_a_machine_that_takes_shards_over_has_a_login_of_its_own(
+    tmp_path, valkey_process, monkeypatch
+):
+    """The session of the machine that is gone has ended, too."""
+    valkey_process.command("FLUSHALL")
+    monkeypatch.setenv("MEMBER_PASSWORD", PASSWORD)
+    members, address = Members(), valkey_process.address("news")
+    site, store = members_site(members), tmp_path / "store"
+    store.mkdir()
+    exchange = ["--exchange", address]
+    options = ["--login", site.url("/login"), "--form", f"user={USER}", "-w", "0", "-q"]
+    options += ["--form", "pass=env:MEMBER_PASSWORD", *exchange, "--shards", "2"]
+    assert run(["crawl", site.url("/account"), *options, "--max-pages", "2"]) == 0
+    gone, after = tmp_path / "gone", tmp_path / "after"
+    work = [*exchange, "--processes", "1", "-q", "--snapshot", str(store)]
+    assert start("work", str(gone), *work).wait(60) == 0
+    shutil.rmtree(gone)
+    members.sessions.clear()
+    assert run(["crawl", *exchange, "--max-pages", "100"]) == 0
+    assert start("work", str(after), *work, "--takeover-after", "0s").wait(60) == 0
+    site.stop()
+    assert len(members.sent) == 2
+    pages = {site.url(f"/{page}") for page in PAGES}
+    assert {url for kind, url, *_ in endings(after) if kind == "page"} == pages
 
 
 def test_what_is_changed_at_the_exchange(address, server, tmp_path, capsys):
