@@ -8,6 +8,7 @@ images. Its clock is the time of the crawl, some time after that.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -32,6 +33,7 @@ from crawler.model.http_config import HttpConfig
 from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from crawler.model.url import key_id
 from crawler.workspace.open import stored_config
+from crawler.workspace.recovery import boot_id
 from tests.helpers.state_site import (
     BROKEN,
     IMAGES,
@@ -42,6 +44,8 @@ from tests.helpers.state_site import (
 )
 
 STATES = Path(__file__).parent / "states"
+RECORDED_BOOT = re.compile(r"(VALUES\('boot','',)X'[0-9A-F]+'")
+"""The boot id of the machine where a crawl was recorded."""
 FORMATS = sorted(int(path.name) for path in STATES.iterdir())
 SITE = SEED.rstrip("/")
 ENDED = {
@@ -60,13 +64,19 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def state_of_format(number: int, folder: Path) -> Path:
-    """Write the recorded crawl of a format to `folder`."""
+    """Write the recorded crawl of a format to `folder`, as if it was killed here.
+
+    After a restart of the machine more would be fetched again (`recovery.py`).
+    """
     shutil.copytree(STATES / str(number), folder)
     state = folder / STATE_FOLDER
     state.mkdir()
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript((folder / "state.sql").read_text())
+        here = rf"\1X'{boot_id().hex()}'"
+        text, found = RECORDED_BOOT.subn(here, (folder / "state.sql").read_text())
+        assert found == 1
+        db.executescript(text)
         assert _version(db) == number
     (folder / "state.sql").unlink()
     return folder
