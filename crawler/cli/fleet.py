@@ -162,13 +162,16 @@ def run_supervised(
     part: MachinePart | None = None,
     launcher: Launcher | None = None,
 ) -> Summary:
-    """Run the shards of a crawl, or those of this machine. Raises a Stop."""
+    """Run the shards of a crawl, or those of this machine. Raises a Stop.
+
+    `launcher`: one that has begun already; it is closed, too.
+    """
     log = None
     if reporter.logs_exchanges:
         log = ProcessLogs("crawler.cli.logging_process", reporter.log_form, config.dir)
-    supervisor = Supervisor(
-        config, fleet, file, _Listener(reporter, config.dir), log, part, launcher
-    )
+    launcher = launcher or Launcher()
+    listener = _Listener(reporter, config.dir)
+    supervisor = Supervisor(config, fleet, file, listener, launcher, log, part)
 
     def reopen() -> None:
         reporter.reopen()
@@ -176,6 +179,7 @@ def run_supervised(
 
     stoppable: list[Interruptible] = [Opening(reporter.view), supervisor]
     with (
+        closing(launcher),
         interruptible(stoppable, reopen),
         Watched(reporter.view, supervisor.snapshot),
     ):

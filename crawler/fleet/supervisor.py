@@ -81,14 +81,11 @@ class Supervisor:
         fleet: Fleet,
         file: FleetFile,
         listener: Listener,
+        launcher: Launcher,
         log: ProcessLogs | None = None,
         part: MachinePart | None = None,
-        launcher: Launcher | None = None,
     ) -> None:
-        """`log`: that of the processes, if any. Without `part` all shards are here.
-
-        `launcher`: one that has begun before; `run` ends it.
-        """
+        """`log`: that of the processes, if any. Without `part` all shards are here."""
         self._config = config
         self._log = log
         self._fleet = fleet
@@ -113,7 +110,7 @@ class Supervisor:
         )
         self._groups = ShardGroups(self, self._end, has_leases=part is not None)
         self._stdout = open_lines(STDOUT) if STDOUT in config.output else None
-        self._launcher = launcher or Launcher()
+        self._launcher = launcher
 
     def run(self) -> Summary:
         """Crawl until done, limited or interrupted. Raises what stops the crawl."""
@@ -139,7 +136,6 @@ class Supervisor:
             return self._summary()
         finally:
             self._groups.wait_for_exits()
-            self._launcher.close()
 
     def _summary(self) -> Summary:
         if self._failure is not None:

@@ -161,6 +161,7 @@ def test_a_process_has_no_descriptor_of_another_one(launcher, start):
     for process in processes:
         process.socket.close()
         assert code_of(process) == 0
+        assert process.exit.recv(1) == b""  # the launcher has closed it
     kept = [
         one for one in descriptors(launcher.pid).values() if one.startswith("socket:")
     ]

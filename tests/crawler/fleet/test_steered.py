@@ -44,7 +44,7 @@ def test_what_a_process_tells_before_it_begins_anew_counts_no_more(
     with closing(FleetFile(tmp_path)) as file:
         fleet = Fleet("0" * 26, "", Layout(1), 1)
         supervisor = Supervisor(
-            config, fleet, file, cast(Any, None), part=cast(Any, part)
+            config, fleet, file, *cast(Any, (None, None)), part=cast(Any, part)
         )
         process: Any = Told()
         supervisor._processes.append(process)
