@@ -211,8 +211,9 @@ class _OpenElements:
         if not last.text:
             text = text.lstrip()
         room = _MAX_TEXT - last.length
-        last.text.append(text[:room])
-        last.length += min(room, len(text))
+        if room:
+            last.text.append(text[:room])
+            last.length += min(room, len(text))
         if text[room:].strip() and last.name not in _TEXTS_FOR_PEOPLE:
             self._cut()
 

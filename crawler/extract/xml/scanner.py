@@ -152,7 +152,7 @@ class Scanner:
         return self._tag(text, start, final)
 
     def _text(self, text: str, start: int) -> int:
-        end = text.find("<", start)
+        end = text.find("<", start + 1)
         end = len(text) if end < 0 else end
         self._target.text(text[start:end])
         return end
@@ -190,7 +190,7 @@ class Scanner:
                 self._target.declarations(found[1] or "")
                 return found.end()
         found = _OTHER(text, start)
-        return found.end() if found else self._stray(start)
+        return found.end() if found else self._stray(text, start)
 
     def _tag(self, text: str, start: int, final: bool) -> int:
         if not final and len(text) - start < _MAX_TAG and _UNFINISHED(text, start):
@@ -204,16 +204,16 @@ class Scanner:
         if not found:
             if len(text) - start >= _MAX_TAG and _UNFINISHED(text, start):
                 self._target.too_long()
-            return self._stray(start)
+            return self._stray(text, start)
         if found[1]:
             self._target.end(found[2])
         else:
             self._target.start(found[2], found[3], found[3].endswith("/"))
         return found.end()
 
-    def _stray(self, start: int) -> int:
+    def _stray(self, text: str, start: int) -> int:
+        """Read a `<` that begins nothing, and the text behind it, as one text."""
         if self.lost:
             return start
         self._strays_left -= 1
-        self._target.text("<")
-        return start + 1
+        return self._text(text, start)

@@ -22,11 +22,8 @@ from crawler.model.policy_config import LimitsConfig
 from crawler.policy.traps.templates import shape_of
 from tests.helpers.cpu import cpu_within
 
-MAX_CPU_S = 4.0
-"""Seconds of CPU time, on any machine. What is read takes 1.4 at most on a slow one.
-
-Quadratic time is more than 10.
-"""
+MAX_CPU_S = 1.0
+"""Seconds of CPU time, on any machine. Quadratic time is more than 10."""
 MB = 2**20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -337,3 +338,13 @@ def test_depth_texts_and_elements_are_bounded() -> None:
     assert len(list(elements(endless, max_elements=5000))) < 8000
     (text,) = texts("<r><u>" + "x" * MEBI + "</u>")
     assert len(text) == 64 * 1024
+
+
+def test_what_a_text_has_no_room_for_takes_no_memory():
+    pieces = [b"<u>" + b"x" * 64 * 1024, *[b"y<!---->" * 8192] * 50, b"</u>"]
+    tracemalloc.start()
+    *_, found = elements(pieces)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.text == "x" * 64 * 1024
+    assert peak < 2 * MEBI  # 400,000 pieces in a list are 3 MiB
