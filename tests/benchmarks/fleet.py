@@ -5,9 +5,8 @@
     python -m tests.benchmarks.fleet --processes 4 --rounds 5
     python -m tests.benchmarks.fleet --shards 8     # 8 shards on 2 processes
 
-With `--shards` the crawl of several processes is
-compared with one that has as many shards as processes, without it with a crawl of one
-process.
+With `--shards` the crawl of several processes is compared with one that has as many
+shards as processes, without it with a crawl of one process.
 
 The pages come from a server of its own process, which has made them before. On a
 machine with as many cores as processes it takes its share of them, and so bounds the

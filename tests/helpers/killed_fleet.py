@@ -49,7 +49,8 @@ def crawl_killed(
 ) -> int:
     """Crawl, with so many kills of processes, and each fifth time of the parent.
 
-    Each comes after a number of requests that is drawn. Returns how many there were.
+    Each comes after a number of requests that is drawn. One of the processes is their
+    launcher. Returns how many kills there were.
     """
     done = 0
     command = ["crawl", site.url(0), *OPTIONS, "-d", str(folder)]
@@ -59,7 +60,7 @@ def crawl_killed(
         while parent.poll() is None and done < kills:
             if not wait_for_requests(site, parent, chance.randint(1, step)):
                 break
-            victims = processes_of(parent.pid)
+            victims = [*children_of(parent.pid), *processes_of(parent.pid)]
             whole = done % 5 == 4 or not victims
             os.kill(parent.pid if whole else chance.choice(victims), signal.SIGKILL)
             done += 1
