@@ -220,7 +220,7 @@ class Engine:
     def _lease(self) -> LeaseHandle | None:
         if self._backlog is not None:
             self._wait_for_place(self._backlog)
-        self._obey_limits()
+        self._obey_limits(takes=True)
         if not self._unpaused.is_set():
             # The records that the pause waits for may be in the batch.
             self._committer.commit()
@@ -239,8 +239,8 @@ class Engine:
                 break
             backlog.wait()
 
-    def _obey_limits(self) -> None:
-        reached = self._quotas.reached(self._clock())
+    def _obey_limits(self, *, takes: bool) -> None:
+        reached = self._quotas.reached(self._clock(), takes=takes)
         if reached == "limit_pages":
             self._frontier.only_images()
         elif reached is not None:
@@ -260,7 +260,7 @@ class Engine:
                 if ticks >= TICKS_OF_A_COMMIT:
                     self._committer.commit()
                     ticks = 0
-                self._obey_limits()
+                self._obey_limits(takes=False)  # there may be no work for a grant
                 self._on_tick()
         except Exception as error:
             self._stop(error)

@@ -40,5 +40,13 @@ class SharedLimits:
             "bytes", self._shard, used, limit, self._share, MIN_BYTES
         )
 
+    def has_pages(self) -> bool:
+        limit = self._limits.max_pages
+        return limit is None or self._file.left("pages", limit) > 0
+
+    def has_bytes(self) -> bool:
+        limit = self._limits.max_bytes
+        return limit is None or self._file.left("bytes", limit) > 0
+
     def release(self, pages: int, received: int) -> None:
         self._file.release(self._shard, pages, received)

@@ -64,6 +64,14 @@ class Grants(Protocol):
         """The same for body bytes."""
         ...
 
+    def has_pages(self) -> bool:
+        """Whether it might have more, without having them."""
+        ...
+
+    def has_bytes(self) -> bool:
+        """The same for body bytes."""
+        ...
+
     def release(self, pages: int, received: int) -> None:
         """It has so many pages and bytes, and needs no more for now."""
         ...
@@ -168,7 +176,7 @@ class Quotas:
     def reserve_page(self, lease: Lease) -> bool:
         """Count one page more; False when none is left."""
         usage = self._usages.usage(lease.host)
-        full = self._pages_full() or is_reached(
+        full = self._pages_full(takes=True) or is_reached(
             usage.pages, self._config.max_pages_per_host
         )
         if full or self._check_template(lease.host, lease.url) is not None:
@@ -196,17 +204,18 @@ class Quotas:
 
         return partial(check_image, self._images)
 
-    def reached(self, now: float) -> QuotaReached | None:
+    def reached(self, now: float, *, takes: bool = False) -> QuotaReached | None:
         """The limit that ends the crawl now, if any.
 
-        `now` is on the clock of `started`.
+        `now` is on the clock of `started`. `takes`: a shard that has used up what it
+        was granted is granted more, which the others then can't have.
         """
         config = self._config
         if config.max_time is not None and now - self._started >= config.max_time:
             return "limit_time"
-        if config.max_bytes is not None and self._bytes_full():
+        if config.max_bytes is not None and self._bytes_full(takes):
             return "limit_bytes"
-        if config.max_pages is not None and self._pages_full():
+        if config.max_pages is not None and self._pages_full(takes):
             return "limit_pages"
         return None
 
@@ -223,20 +232,26 @@ class Quotas:
             self._grants.release(self._pages, self._bytes)
             self._max_pages, self._max_bytes = self._pages, self._bytes
 
-    def _pages_full(self) -> bool:
+    def _pages_full(self, takes: bool) -> bool:
         if self._config.max_pages is None or not is_reached(
             self._pages, self._max_pages
         ):
             return False
-        if self._grants is not None:
-            self._max_pages = self._grants.pages(self._pages)
+        if self._grants is None:
+            return True
+        if not takes:
+            return not self._grants.has_pages()
+        self._max_pages = self._grants.pages(self._pages)
         return is_reached(self._pages, self._max_pages)
 
-    def _bytes_full(self) -> bool:
+    def _bytes_full(self, takes: bool) -> bool:
         if not is_reached(self._bytes, self._max_bytes):
             return False
-        if self._grants is not None:
-            self._max_bytes = self._grants.bytes(self._bytes)
+        if self._grants is None:
+            return True
+        if not takes:
+            return not self._grants.has_bytes()
+        self._max_bytes = self._grants.bytes(self._bytes)
         return is_reached(self._bytes, self._max_bytes)
 
     def _check_template(self, host: str, url: str) -> Skip | None:

@@ -21,8 +21,10 @@ from crawler.engine.archive.packing import pack_archive
 from crawler.engine.builder import open_crawl
 from crawler.engine.further_parts import make_mirror
 from crawler.engine.uploading import Uploading
+from crawler.fleet.grants import MIN_BYTES, SharedLimits
 from crawler.fleet.messages import Ended
 from crawler.fleet.outcome import summarise
+from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import open_shared, shard_folder
 from crawler.frontier.sqlite.fleet_file import MAX_TOKENS, Fleet, FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
@@ -33,7 +35,8 @@ from crawler.inspect.sharded_state import ShardedState
 from crawler.inspect.state import open_states
 from crawler.inspect.state_checks import StateValues
 from crawler.model.config import Config
-from crawler.model.content_config import BodiesConfig, WarcConfig
+from crawler.model.content_config import BodiesConfig, ImagesConfig, WarcConfig
+from crawler.model.crawl import Lease
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT, REQUESTS_BY_CODE
@@ -44,6 +47,7 @@ from crawler.model.policy_config import (
 )
 from crawler.model.shards import LastLease, Layout
 from crawler.output.lines import stream_files
+from crawler.policy.quotas import Quotas
 from crawler.policy.traps import Traps
 from crawler.workspace.outputs import outputs, record_streams
 from crawler.workspace.shard_parts import as_part, as_parts
@@ -417,6 +421,40 @@ def test_grants_are_what_the_limit_allows(tmp_path):
         assert file.grant("bytes", 0, 0, 1000, 8, 64) == 125
         assert file.grant("pages", 1, used[1], 40, 8, 1) == used[1]
     assert Layout(3).version == 2
+
+
+def quotas_of_shards(file: FleetFile, limits: LimitsConfig) -> list[Quotas]:
+    """Those of two shards, which share `limits`."""
+    return [
+        Quotas(
+            limits,
+            ImagesConfig(),
+            MemoryStore(),
+            started=0.0,
+            pages=0,
+            grants=SharedLimits(file, shard, 2, limits),
+        )
+        for shard in (0, 1)
+    ]
+
+
+def test_a_shard_that_only_asks_is_granted_nothing(tmp_path):
+    """It was, twice a second, and another one, which asked just after it, never was."""
+    with closing(FleetFile(tmp_path)) as file:
+        idle, busy = quotas_of_shards(file, LimitsConfig(max_pages=2))
+        page = Lease("http://a.example/", 1, "a.example", "a", "page", 1, 0, 0)
+        for _ in range(2):
+            assert idle.reached(0.0) is None
+            assert busy.reached(0.0, takes=True) is None
+            assert busy.reserve_page(page)
+        assert idle.reached(0.0) == busy.reached(0.0) == "limit_pages"
+        assert not busy.reserve_page(page)
+        idle, busy = quotas_of_shards(file, LimitsConfig(max_bytes=MIN_BYTES))
+        assert idle.reached(0.0) is None
+        assert busy.reached(0.0, takes=True) is None
+        assert idle.reached(0.0) == "limit_bytes"
+        busy.release()
+        assert idle.reached(0.0) is None
 
 
 def test_the_last_tokens_of_leases_are_kept(tmp_path):

@@ -162,7 +162,7 @@ def test_each_machine_logs_in_and_packs_what_it_has(
     assert {path.stem for path in folder.glob("mirror/**/*.html")} >= set(PAGES)
 
 
-def test_a_machine_that_takes_a_shard_over_has_a_login_of_its_own(
+def test_a_machine_that_takes_shards_over_has_a_login_of_its_own(
     tmp_path, valkey_process, monkeypatch
 ):
     """The session of the machine that is gone has ended, too."""
@@ -173,7 +173,7 @@ def test_a_machine_that_takes_a_shard_over_has_a_login_of_its_own(
     store.mkdir()
     exchange = ["--exchange", address]
     options = ["--login", site.url("/login"), "--form", f"user={USER}", "-w", "0", "-q"]
-    options += ["--form", "pass=env:MEMBER_PASSWORD", *exchange, "--shards", "1"]
+    options += ["--form", "pass=env:MEMBER_PASSWORD", *exchange, "--shards", "2"]
     assert run(["crawl", site.url("/account"), *options, "--max-pages", "2"]) == 0
     gone, after = tmp_path / "gone", tmp_path / "after"
     work = [*exchange, "--processes", "1", "-q", "--snapshot", str(store)]
